@@ -1,0 +1,160 @@
+/**
+ * Small files and names of the system, read through the C library: Deno itself
+ * opens /dev, /proc and /sys only when it was given every permission there is.
+ *
+ * Synchronous: for /proc, /sys and the names of files, not for data on disks.
+ */
+import { lastErrno, libc } from "./libc.ts";
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_RDONLY, STATX } from "./linux.ts";
+import { OsError } from "./os_error.ts";
+import { cString, fromCString } from "./strings.ts";
+
+const PATH_MAX = 4096;
+const EINTR = 4;
+
+/** What kind of thing a path names. */
+export type FileKind = "file" | "directory" | "block" | "character" | "other";
+
+/** The part of struct statx that matters here. */
+export interface FileStatus {
+  readonly kind: FileKind;
+  /** Bytes of a regular file; 0 for devices. */
+  readonly size: number;
+  /** "major:minor" of the device that a device node stands for. */
+  readonly rdev: string;
+  /** "major:minor" of the device that holds the file. */
+  readonly dev: string;
+  readonly inode: bigint;
+  /** Permission bits, as in chmod. */
+  readonly permissions: number;
+}
+
+const KINDS: Readonly<Record<number, FileKind>> = {
+  0x8000: "file",
+  0x4000: "directory",
+  0x6000: "block",
+  0x2000: "character",
+};
+
+/**
+ * What the path names; symbolic links are followed unless `followLinks` is false.
+ *
+ * @throws {OsError} ENOENT, EACCES, ENOTDIR …
+ */
+export function statPath(path: string, followLinks = true): FileStatus {
+  const buffer = new Uint8Array(STATX.bytes);
+  const flags = followLinks ? 0 : AT_SYMLINK_NOFOLLOW;
+  if (
+    libc().statx(AT_FDCWD, cString(path), flags, STATX.basicMask, buffer) < 0
+  ) {
+    throw new OsError("statx", lastErrno());
+  }
+  const view = new DataView(buffer.buffer);
+  const mode = view.getUint16(STATX.mode, true);
+  const pair = (at: number): string =>
+    `${view.getUint32(at, true)}:${view.getUint32(at + 4, true)}`;
+  return {
+    kind: KINDS[mode & 0xf000] ?? "other",
+    size: Number(view.getBigUint64(STATX.size, true)),
+    rdev: pair(STATX.rdevMajor),
+    dev: pair(STATX.devMajor),
+    inode: view.getBigUint64(STATX.ino, true),
+    permissions: mode & 0o7777,
+  };
+}
+
+/**
+ * The absolute path with every symbolic link resolved.
+ *
+ * @throws {OsError} ENOENT, EACCES, ELOOP …
+ */
+export function realPath(path: string): string {
+  const resolved = new Uint8Array(PATH_MAX);
+  if (libc().realpath(cString(path), resolved) === null) {
+    throw new OsError("realpath", lastErrno());
+  }
+  return fromCString(resolved);
+}
+
+/**
+ * Where a symbolic link points, as it is written there.
+ *
+ * @throws {OsError} EINVAL when it is no link.
+ */
+export function readLink(path: string): string {
+  const target = new Uint8Array(PATH_MAX);
+  const length = Number(
+    libc().readlink(cString(path), target, BigInt(PATH_MAX - 1)),
+  );
+  if (length < 0) throw new OsError("readlink", lastErrno());
+  return fromCString(target.subarray(0, length + 1));
+}
+
+/**
+ * The whole file.
+ *
+ * @throws {OsError} ENOENT, EACCES, EIO …
+ */
+export function readSystemFile(path: string): Uint8Array<ArrayBuffer> {
+  const descriptor = libc().open(cString(path), O_RDONLY | O_CLOEXEC, 0);
+  if (descriptor < 0) throw new OsError("open", lastErrno());
+  try {
+    const pieces: Uint8Array<ArrayBuffer>[] = [];
+    for (;;) {
+      const piece = new Uint8Array(64 * 1024);
+      const length = Number(
+        libc().read(
+          descriptor,
+          Deno.UnsafePointer.of(piece),
+          BigInt(piece.length),
+        ),
+      );
+      if (length < 0) {
+        const errno = lastErrno();
+        if (errno === EINTR) continue;
+        throw new OsError("read", errno);
+      }
+      if (length === 0) break;
+      pieces.push(piece.subarray(0, length));
+    }
+    return joined(pieces);
+  } finally {
+    libc().close(descriptor);
+  }
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(
+    pieces.reduce((sum, piece) => sum + piece.length, 0),
+  );
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
+/** struct dirent: ino u64, off i64, reclen u16, type u8, name from here. */
+const DIRENT_NAME = 19;
+
+/**
+ * The names in a directory, sorted, without "." and "..".
+ *
+ * @throws {OsError} ENOENT, EACCES, ENOTDIR …
+ */
+export function listDirectory(path: string): string[] {
+  const directory = libc().opendir(cString(path));
+  if (directory === null) throw new OsError("opendir", lastErrno());
+  try {
+    const names: string[] = [];
+    for (;;) {
+      const entry = libc().readdir(directory);
+      if (entry === null) break;
+      names.push(new Deno.UnsafePointerView(entry).getCString(DIRENT_NAME));
+    }
+    return names.filter((name) => name !== "." && name !== "..").sort();
+  } finally {
+    libc().closedir(directory);
+  }
+}

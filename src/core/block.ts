@@ -1,0 +1,82 @@
+/** The words that all rooms share: where bytes come from and where they go. */
+import type { Range } from "./range.ts";
+
+/** A medium to read from. It has no method that writes. */
+export interface BlockSource extends AsyncDisposable {
+  /** As the user named it. */
+  readonly name: string;
+  /** Bytes; Infinity for a stream, whose end a short read shows. */
+  readonly size: number;
+  /** Logical sector size in bytes; 512 where there is none. */
+  readonly sectorSize: number;
+  /**
+   * Reads from `offset` until `into` is full or the medium ends, and answers how
+   * many bytes that were: fewer than asked only at the end. Calls may overlap.
+   * `into` belongs to the source until the promise settles.
+   *
+   * @throws {ReadError} when the medium does not deliver.
+   */
+  readAt(offset: number, into: Bytes): Promise<number>;
+}
+
+/** A medium to write to. */
+export interface BlockSink extends AsyncDisposable {
+  /** As the user named it. */
+  readonly name: string;
+  /** Logical sector size in bytes; 512 where there is none. */
+  readonly sectorSize: number;
+  /**
+   * Writes all of `bytes`, or throws. Calls may overlap. `bytes` belongs to the
+   * sink until the promise settles.
+   *
+   * @throws {WriteError} when the medium does not take it.
+   */
+  writeAt(offset: number, bytes: Bytes): Promise<void>;
+  /**
+   * Makes everything that was written durable: on the medium when it resolves.
+   *
+   * @throws {WriteError} when the medium lost something.
+   */
+  flush(): Promise<void>;
+}
+
+/** Bytes that system calls can take: not shared, at a fixed address. */
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+/** A piece of a medium on its way through the flow. */
+export interface Chunk extends Range {
+  /** Its content; unreadable places are zero. */
+  readonly bytes: Bytes;
+  /** The unreadable places, in offsets of the medium; mostly none. */
+  readonly bad: readonly Range[];
+}
+
+/** One end of the flow: a hash, a writer, a comparer. */
+export interface ChunkConsumer<Result = unknown> {
+  /** For messages: "sha256", "card.img". */
+  readonly name: string;
+  /**
+   * Takes the next chunk; chunks come in ascending order without overlaps. Calls
+   * may overlap: the next chunk can arrive before the promise settles. The bytes
+   * may not be kept once it resolves.
+   */
+  consume(chunk: Chunk): Promise<void>;
+  /** No more chunks come. */
+  finish(): Promise<Result>;
+  /** The flow failed: give up, free what is held. Must not throw. */
+  abort(cause: unknown): Promise<void>;
+}
+
+/** How sure a format, table or file system is that some bytes are its own. */
+export type ProbeScore = "no" | "maybe" | "exact";
+
+/** What a probe looks at. */
+export interface ProbeInput {
+  /** File name or device path; "" where there is none. */
+  readonly name: string;
+  /** Bytes of the whole medium. */
+  readonly size: number;
+  readonly sectorSize: number;
+  /** The beginning, up to 1 MiB; shorter where the medium is. */
+  readonly head: Uint8Array;
+}

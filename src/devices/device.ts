@@ -1,0 +1,124 @@
+/** Disks as the operating system shows them, and what a backend offers. */
+import type { BlockSink, BlockSource } from "../core/block.ts";
+import type { Finding } from "../core/errors.ts";
+
+/** How a disk is attached. */
+export type Bus =
+  | "usb"
+  | "sd"
+  | "nvme"
+  | "sata"
+  | "scsi"
+  | "virtio"
+  | "loop"
+  | "virtual"
+  | "unknown";
+
+/** Something that uses a disk or a part of it, so that writing would do harm. */
+export interface DeviceClaim {
+  /** `holder`: another block device is built upon it (LVM, RAID, dm-crypt). */
+  readonly kind: "mounted" | "swap" | "holder";
+  /** The disk or partition in use: "/dev/sdb1". */
+  readonly device: string;
+  /** Where it is mounted, or the name of the holder; "" for swap. */
+  readonly where: string;
+}
+
+/** A partition that the operating system has a node for. */
+export interface PartitionNode {
+  readonly path: string;
+  readonly number: number;
+  /** Bytes from the start of the disk. */
+  readonly start: number;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** A disk, and what a person must know before touching it. */
+export interface DeviceInfo {
+  /** "/dev/sdb" */
+  readonly path: string;
+  /** The system's number for it, unique while it is attached: "8:16". */
+  readonly number: string;
+  /** Bytes; 0 where there is no medium. */
+  readonly size: number;
+  readonly sectorSize: number;
+  readonly physicalSectorSize: number;
+  readonly model: string | undefined;
+  readonly serial: string | undefined;
+  readonly bus: Bus;
+  readonly removable: boolean;
+  readonly readOnly: boolean;
+  /** Loop, zram, device mapper …: no disk that one can hold in the hand. */
+  readonly virtual: boolean;
+  /** Does the running system live on it? */
+  readonly system: boolean;
+  readonly claims: readonly DeviceClaim[];
+  readonly partitions: readonly PartitionNode[];
+  /** The file behind a loop device. */
+  readonly backingFile: string | undefined;
+}
+
+/** What a path on the command line turned out to be. */
+export type Location =
+  | { readonly kind: "missing"; readonly path: string }
+  | { readonly kind: "directory" | "character" | "other"; readonly path: string }
+  | {
+    readonly kind: "file";
+    readonly path: string;
+    readonly size: number;
+    /** The same for every name of the same file. */
+    readonly identity: string;
+    /** Number of the device that holds it. */
+    readonly onDevice: string;
+  }
+  | {
+    readonly kind: "device";
+    readonly path: string;
+    /** The whole disk; for a partition the disk that it lies on. */
+    readonly disk: DeviceInfo;
+    /** Set when the path names a partition of `disk`. */
+    readonly partition: PartitionNode | undefined;
+    /** "8:17" */
+    readonly number: string;
+  };
+
+/** How a source is opened. */
+export interface OpenSourceOptions {
+  /** Read past the operating system's caches. Default for devices: true. */
+  readonly direct?: boolean;
+}
+
+/** An image file that is being made. */
+export interface ImageFile extends BlockSink {
+  /** Bytes that the file had when it was opened. */
+  readonly initialSize: number;
+  /** Cuts or extends (with a hole that reads as zeros) to exactly this size. */
+  setSize(bytes: number): Promise<void>;
+}
+
+/** An opened device. */
+export interface DeviceSink extends BlockSink {
+  /** Bytes. */
+  readonly size: number;
+  /**
+   * Tells the system that the content is new, so that it looks at the partition
+   * table again. Answers what the person should know about that.
+   */
+  announce(): Promise<Finding[]>;
+}
+
+/** What sectorshot needs of an operating system. One implementation each. */
+export interface DeviceBackend {
+  readonly os: string;
+  /** Every disk, virtual ones included, in a stable order. */
+  list(): Promise<DeviceInfo[]>;
+  /** What the path names. Never opens a device's data. */
+  locate(path: string): Promise<Location>;
+  /** Opens a device or a regular file, read-only. */
+  openSource(path: string, options?: OpenSourceOptions): Promise<BlockSource>;
+  /** Opens a device for writing, and for nobody else; never creates anything. */
+  openSink(path: string): Promise<DeviceSink>;
+  /** Unmounts what is mounted of this disk. Refuses what is busy. */
+  unmount(disk: DeviceInfo): Promise<void>;
+}
