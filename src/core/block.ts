@@ -49,7 +49,16 @@ export interface Chunk extends Range {
   readonly bytes: Bytes;
   /** The unreadable places, in offsets of the medium; mostly none. */
   readonly bad: readonly Range[];
+  /**
+   * Parts that hold zeros only, in whole blocks of {@linkcode ZERO_BLOCK_BYTES} on
+   * multiples of it (the last one may be short), neighbours joined. Looked for at the
+   * first call; call it while the bytes are still there.
+   */
+  zeros(): readonly Range[];
 }
+
+/** The grain in which zeros are found. */
+export const ZERO_BLOCK_BYTES = 64 * 1024;
 
 /** One end of the flow: a hash, a writer, a comparer. */
 export interface ChunkConsumer<Result = unknown> {

@@ -1,4 +1,5 @@
 /** Numbers and text in on-disk structures. */
+import type { BlockSource, Bytes } from "./block.ts";
 import { FormatError } from "./errors.ts";
 
 /**
@@ -56,4 +57,35 @@ export function uuidText(bytes: Uint8Array): string {
     /^(.{8})(.{4})(.{4})(.{4})(.{12})$/,
     "$1-$2-$3-$4-$5",
   );
+}
+
+/**
+ * UTF-16 code units as text, up to the first NUL. Unpaired surrogates become
+ * U+FFFD; an odd last byte is left out.
+ */
+export function utf16Text(bytes: Uint8Array, littleEndian = true): string {
+  const view = viewOf(bytes);
+  let text = "";
+  for (let at = 0; at + 2 <= bytes.length; at += 2) {
+    const unit = view.getUint16(at, littleEndian);
+    if (unit === 0) break;
+    text += String.fromCharCode(unit);
+  }
+  return text.toWellFormed();
+}
+
+/**
+ * Reads a piece of a medium: `length` bytes from `offset`, fewer (or none) where
+ * the medium ends. Nothing outside the medium is asked for.
+ *
+ * @throws {ReadError} when the medium does not deliver.
+ */
+export async function readBytes(
+  source: BlockSource,
+  offset: number,
+  length: number,
+): Promise<Bytes> {
+  const bytes = new Uint8Array(Math.max(0, Math.min(length, source.size - offset)));
+  if (bytes.length === 0) return bytes;
+  return bytes.subarray(0, await source.readAt(offset, bytes));
 }

@@ -1,5 +1,5 @@
 /** Disks as the operating system shows them, and what a backend offers. */
-import type { BlockSink, BlockSource } from "../core/block.ts";
+import type { BlockSink, BlockSource, Bytes } from "../core/block.ts";
 import type { Finding } from "../core/errors.ts";
 
 /** How a disk is attached. */
@@ -57,6 +57,12 @@ export interface DeviceInfo {
   readonly partitions: readonly PartitionNode[];
   /** The file behind a loop device. */
   readonly backingFile: string | undefined;
+  /** The backing file's identity, as in a {@linkcode Location} of kind "file". */
+  readonly backingIdentity?: string | undefined;
+  /** Numbers of the disks and partitions that a virtual device is built upon. */
+  readonly beneath?: readonly string[];
+  /** Another one after the card in the same reader was changed, where the system counts that. */
+  readonly mediumNumber?: string | undefined;
 }
 
 /** What a path on the command line turned out to be. */
@@ -71,6 +77,8 @@ export type Location =
     readonly identity: string;
     /** Number of the device that holds it. */
     readonly onDevice: string;
+    /** Numbers of all disks and partitions that its file system lives on, as far as known. */
+    readonly beneath?: readonly string[];
   }
   | {
     readonly kind: "device";
@@ -89,12 +97,39 @@ export interface OpenSourceOptions {
   readonly direct?: boolean;
 }
 
-/** An image file that is being made. */
+/** An image file that is being made. Calls are carried out in the order of asking. */
 export interface ImageFile extends BlockSink {
-  /** Bytes that the file had when it was opened. */
+  /** Beyond this byte it reads as zeros, but for what was written since it was opened. */
   readonly initialSize: number;
-  /** Cuts or extends (with a hole that reads as zeros) to exactly this size. */
+  /** Cuts, or extends with a hole that reads as zeros, to exactly this size in bytes. */
   setSize(bytes: number): Promise<void>;
+}
+
+/** Ordinary files, as far as imaging needs them. */
+export interface FileAccess extends AsyncDisposable {
+  /**
+   * Opens a file for writing and locks it against a second run; makes it where it
+   * does not exist. What it holds is kept.
+   *
+   * @throws {ImagingError} when it cannot be opened, or is locked.
+   */
+  openImage(path: string): Promise<ImageFile>;
+  /**
+   * The whole content; undefined when there is no such file.
+   *
+   * @throws {ImagingError} when it is longer than `limit` bytes or cannot be read.
+   */
+  read(path: string, limit?: number): Promise<Bytes | undefined>;
+  /** Writes a small file so that, after a power cut, the old or the new content is there. */
+  writeAtomically(path: string, content: Uint8Array): Promise<void>;
+  /**
+   * Gives a file its final name, durably.
+   *
+   * @throws {ImagingError} when the new name exists and `replace` is false.
+   */
+  rename(from: string, to: string, replace: boolean): Promise<void>;
+  /** Removes a file; does nothing when there is none. */
+  remove(path: string): Promise<void>;
 }
 
 /** An opened device. */
@@ -111,6 +146,8 @@ export interface DeviceSink extends BlockSink {
 /** What sectorshot needs of an operating system. One implementation each. */
 export interface DeviceBackend {
   readonly os: string;
+  /** Ordinary files. Opened at the first use, closed by its owner. */
+  openFiles(): FileAccess;
   /** Every disk, virtual ones included, in a stable order. */
   list(): Promise<DeviceInfo[]>;
   /** What the path names. Never opens a device's data. */

@@ -1,0 +1,29 @@
+import type { BlockSource, Bytes } from "../core/block.ts";
+import type { Range } from "../core/range.ts";
+
+/** A part of a source, as a source of its own. Closing it closes the whole. */
+export class SliceSource implements BlockSource {
+  readonly name: string;
+  readonly size: number;
+  readonly sectorSize: number;
+  readonly #whole: BlockSource;
+  readonly #offset: number;
+
+  /** The part is cut where the whole ends. */
+  constructor(whole: BlockSource, range: Range) {
+    this.name = whole.name;
+    this.sectorSize = whole.sectorSize;
+    this.#whole = whole;
+    this.#offset = range.offset;
+    this.size = Math.max(0, Math.min(range.length, whole.size - range.offset));
+  }
+
+  readAt(offset: number, into: Bytes): Promise<number> {
+    const length = Math.max(0, Math.min(into.length, this.size - offset));
+    return this.#whole.readAt(this.#offset + offset, into.subarray(0, length));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#whole[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,90 @@
+import type { BlockSource, Bytes, Chunk, ChunkConsumer } from "../core/block.ts";
+import { ImagingError } from "../core/errors.ts";
+
+/** A stream of bytes as a source: once, from the first byte to the last. */
+export class StreamSource implements BlockSource {
+  readonly name: string;
+  readonly size = Infinity;
+  readonly sectorSize = 512;
+  readonly #reader: ReadableStreamBYOBReader;
+  #at = 0;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  /** Takes over the stream. */
+  constructor(name: string, stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
+    this.name = name;
+    this.#reader = stream.getReader({ mode: "byob" });
+  }
+
+  /** Offsets must be asked for in order, without gaps. */
+  readAt(offset: number, into: Bytes): Promise<number> {
+    const result = this.#turn.then(() => this.#read(offset, into));
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
+  async #read(offset: number, into: Bytes): Promise<number> {
+    if (offset !== this.#at) {
+      throw new RangeError(`Cannot read ${this.name} at ${offset}: it is at ${this.#at}`);
+    }
+    let length = 0;
+    let scratch: Bytes = new Uint8Array(STREAM_READ_BYTES);
+    while (length < into.length) {
+      const wanted = Math.min(scratch.length, into.length - length);
+      const { value, done } = await this.#reader.read(scratch.subarray(0, wanted));
+      if (done || value === undefined) break;
+      into.set(value, length);
+      length += value.length;
+      scratch = new Uint8Array(value.buffer);
+    }
+    this.#at += length;
+    return length;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#reader.cancel();
+  }
+}
+
+const STREAM_READ_BYTES = 256 * 1024;
+
+/** Writes every chunk to a stream, raw, in order. */
+export class StreamConsumer implements ChunkConsumer<void> {
+  readonly name: string;
+  readonly #write: (bytes: Bytes) => Promise<number>;
+  #turn: Promise<void> = Promise.resolve();
+
+  /** `write` answers how many of the bytes it took. */
+  constructor(name: string, write: (bytes: Bytes) => Promise<number>) {
+    this.name = name;
+    this.#write = write;
+  }
+
+  consume(chunk: Chunk): Promise<void> {
+    this.#turn = this.#turn.then(() => this.#writeAll(chunk.bytes));
+    return this.#turn;
+  }
+
+  async finish(): Promise<void> {
+    await this.#turn;
+  }
+
+  abort(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async #writeAll(bytes: Bytes): Promise<void> {
+    let at = 0;
+    while (at < bytes.length) {
+      try {
+        at += await this.#write(bytes.subarray(at));
+      } catch (cause) {
+        const reason = cause instanceof Error ? cause.message : String(cause);
+        throw new ImagingError("environment", `cannot write to ${this.name}: ${reason}`, {
+          cause,
+          hint: "the program that reads the output ended early",
+        });
+      }
+    }
+  }
+}

@@ -1,0 +1,119 @@
+import type { BlockSource, Bytes } from "../core/block.ts";
+import { ImagingError, ReadError } from "../core/errors.ts";
+import { endOf, mergeRanges, type Range } from "../core/range.ts";
+
+/** What a read brought. */
+export interface ReadOutcome {
+  /** Bytes delivered: fewer than asked only where the medium ends. */
+  readonly length: number;
+  /** Unreadable places, in offsets of the medium; their bytes are zero. */
+  readonly bad: readonly Range[];
+}
+
+/**
+ * Decides what is read next, and what happens when that fails. It knows no devices
+ * and no formats. Ranges come in ascending order.
+ */
+export interface ReadPolicy {
+  /** Bytes that all ranges together have; Infinity when that is not known. */
+  readonly totalBytes: number;
+  /** What to read now; undefined when there is nothing left. */
+  next(): Range | undefined;
+  /**
+   * Reads a range that `next` gave, into memory of the same length. Calls may
+   * overlap.
+   *
+   * @throws {ImagingError} when going on makes no sense.
+   */
+  read(range: Range, into: Bytes): Promise<ReadOutcome>;
+}
+
+/** Answers after which no other place of the medium can be read either. */
+const GONE: readonly (string | undefined)[] = ["ENODEV", "ENXIO", "ENOMEDIUM", "EBADF"];
+
+/** First step of the search for unreadable sectors. */
+const PIECE_BYTES = 64 * 1024;
+
+/**
+ * Reads a range; where that fails, again in pieces of 64 KiB, and where a piece
+ * fails sector by sector. Unreadable sectors become zero.
+ *
+ * @throws {ReadError} when the medium itself went away.
+ */
+export async function readWithSalvage(
+  source: BlockSource,
+  range: Range,
+  into: Bytes,
+): Promise<ReadOutcome> {
+  try {
+    return { length: await source.readAt(range.offset, into), bad: [] };
+  } catch (error) {
+    if (!(error instanceof ReadError) || GONE.includes(error.osCode)) throw error;
+    if (range.length <= source.sectorSize) {
+      into.fill(0);
+      return { length: range.length, bad: [range] };
+    }
+  }
+  const step = range.length > PIECE_BYTES ? PIECE_BYTES : source.sectorSize;
+  const bad: Range[] = [];
+  let length = 0;
+  while (length < range.length) {
+    // Pieces end on multiples of the step, so that each sector is read whole.
+    const offset = range.offset + length;
+    const end = Math.min(offset - offset % step + step, endOf(range));
+    const piece = { offset, length: end - offset };
+    const part = into.subarray(length, length + piece.length);
+    const outcome = await readWithSalvage(source, piece, part);
+    bad.push(...outcome.bad);
+    length += outcome.length;
+    if (outcome.length < piece.length) break;
+  }
+  return { length, bad: mergeRanges(bad) };
+}
+
+/** How {@linkcode sequentialPolicy} reads. */
+export interface SequentialPolicyOptions {
+  /** Bytes a read. */
+  readonly chunkBytes: number;
+  /** Unreadable sectors: zeros in their place, or the end of the run. */
+  readonly onBad: "zero" | "fail";
+}
+
+/** From the first byte to the last, once. */
+export function sequentialPolicy(
+  source: BlockSource,
+  options: SequentialPolicyOptions,
+): ReadPolicy {
+  const { chunkBytes, onBad } = options;
+  let at = 0;
+  return {
+    totalBytes: source.size,
+    next(): Range | undefined {
+      const length = Math.min(chunkBytes, source.size - at);
+      if (length <= 0) return undefined;
+      at += length;
+      return { offset: at - length, length };
+    },
+    async read(range: Range, into: Bytes): Promise<ReadOutcome> {
+      const outcome = onBad === "zero"
+        ? await readWithSalvage(source, range, into)
+        : { length: await source.readAt(range.offset, into), bad: [] };
+      if (outcome.length < range.length && Number.isFinite(source.size)) {
+        throw shortRead(source, range.offset + outcome.length);
+      }
+      return outcome;
+    },
+  };
+}
+
+/** A medium of known size that ended early. */
+export function shortRead(source: BlockSource, offset: number): ImagingError {
+  return new ReadError(
+    `cannot read ${source.name} at byte ${offset}: it ends there, ` +
+      `but had ${source.size} bytes when it was opened`,
+    offset,
+    {
+      hint: "it went away or was changed meanwhile; check it, then run the same command again",
+    },
+  );
+}

@@ -1,0 +1,186 @@
+import { isZero } from "../../ffi/memory.ts";
+import { type Bytes, type Chunk, type ChunkConsumer, ZERO_BLOCK_BYTES } from "../core/block.ts";
+import { ImagingError } from "../core/errors.ts";
+import { mergeRanges, type Range } from "../core/range.ts";
+import { BufferRing } from "./buffer_ring.ts";
+import type { ReadPolicy } from "./read_policy.ts";
+
+/** Bytes a request, unless the user says otherwise. */
+export const DEFAULT_CHUNK_BYTES = 4 * 1024 * 1024;
+
+/** Most memory that the buffers of one copy take. */
+const RING_BYTES = 32 * 1024 * 1024;
+
+/** After a cancellation: how long calls that are under way may take to end. */
+const DRAIN_MILLISECONDS = 400;
+
+/** How far a copy is. */
+export interface CopyProgress {
+  /** Bytes that went through every consumer. */
+  readonly doneBytes: number;
+  /** Bytes in all; Infinity when that is not known. */
+  readonly totalBytes: number;
+  /** Bytes that could not be read so far. */
+  readonly badBytes: number;
+}
+
+/** What to copy, from where to where. */
+export interface CopyOptions<Consumers extends readonly ChunkConsumer[]> {
+  readonly policy: ReadPolicy;
+  readonly consumers: Consumers;
+  /** Bytes a buffer: at least what the policy asks for at once. */
+  readonly chunkBytes?: number | undefined;
+  readonly onProgress?: ((progress: CopyProgress) => void) | undefined;
+  /** Ends the copy. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What every consumer answered, in their order. */
+export type ConsumerResults<Consumers extends readonly ChunkConsumer[]> = {
+  -readonly [Index in keyof Consumers]: Consumers[Index] extends ChunkConsumer<infer Result>
+    ? Result
+    : never;
+};
+
+/** What a copy came to. */
+export interface CopyResult<Consumers extends readonly ChunkConsumer[]> {
+  /** Bytes that were read, unreadable ones included. */
+  readonly bytes: number;
+  /** Unreadable places. */
+  readonly bad: readonly Range[];
+  readonly results: ConsumerResults<Consumers>;
+}
+
+/**
+ * The one flow: reads what the policy says into a ring of buffers and hands each
+ * chunk, in order, to every consumer. Reading runs ahead; each consumer goes at its
+ * own pace within the ring.
+ *
+ * @throws {ImagingError} the first failure of the policy or of a consumer, after
+ * every consumer was told to give up; kind `cancelled` after `signal`.
+ */
+export async function runCopy<const Consumers extends readonly ChunkConsumer[]>(
+  options: CopyOptions<Consumers>,
+): Promise<CopyResult<Consumers>> {
+  const { policy, consumers, onProgress, signal } = options;
+  const chunkBytes = options.chunkBytes ?? DEFAULT_CHUNK_BYTES;
+  const slots = Math.max(2, Math.min(16, Math.floor(RING_BYTES / chunkBytes)));
+  const ring = new BufferRing(chunkBytes, slots);
+  const stop = Promise.withResolvers<void>();
+  const inFlight = new Set<Promise<void>>();
+  const bad: Range[] = [];
+  let failure: { readonly error: unknown } | undefined;
+  let ended = false;
+  let bytes = 0;
+  let badBytes = 0;
+
+  const fail = (error: unknown): void => {
+    failure ??= { error };
+    stop.resolve();
+  };
+  const cancel = (): void =>
+    fail(new ImagingError("cancelled", "cancelled", { cause: signal?.reason }));
+  if (signal?.aborted) cancel();
+  signal?.addEventListener("abort", cancel);
+
+  /** Settles when the chunk before was handed to the consumers. */
+  let handedOver: Promise<void> = Promise.resolve();
+  const process = async (
+    range: Range,
+    slot: { readonly bytes: Chunk["bytes"] },
+    before: Promise<void>,
+    handOver: () => void,
+  ): Promise<void> => {
+    try {
+      const into = slot.bytes.subarray(0, range.length);
+      const outcome = await policy.read(range, into);
+      await before;
+      if (outcome.length < range.length) ended = true;
+      if (failure !== undefined || outcome.length === 0) return;
+      const chunk = makeChunk(range.offset, into.subarray(0, outcome.length), outcome.bad);
+      const consumed = consumers.map((consumer) => consumer.consume(chunk));
+      handOver();
+      // All of them, also after a failure: the others still look at the buffer.
+      for (const result of await Promise.allSettled(consumed)) {
+        if (result.status === "rejected") throw result.reason;
+      }
+      bytes += chunk.length;
+      for (const range of chunk.bad) {
+        bad.push(range);
+        badBytes += range.length;
+      }
+      onProgress?.({ doneBytes: bytes, totalBytes: policy.totalBytes, badBytes });
+    } catch (error) {
+      fail(error);
+    } finally {
+      handOver();
+      ring.release(slot);
+    }
+  };
+
+  while (failure === undefined && !ended) {
+    const slot = await Promise.race([ring.acquire(), stop.promise]);
+    if (slot === undefined) break;
+    const range = failure === undefined && !ended ? policy.next() : undefined;
+    if (range === undefined) {
+      ring.release(slot);
+      break;
+    }
+    const handOver = Promise.withResolvers<void>();
+    const work = process(range, slot, handedOver, handOver.resolve);
+    handedOver = handOver.promise;
+    inFlight.add(work);
+    work.then(() => inFlight.delete(work));
+  }
+
+  const drained = Promise.all(inFlight).then(() => true);
+  if (await Promise.race([drained, stop.promise.then(() => false)]) === false) {
+    const patience = signal?.aborted ? DRAIN_MILLISECONDS : Infinity;
+    await (patience === Infinity ? drained : Promise.race([drained, delay(patience)]));
+  }
+  signal?.removeEventListener("abort", cancel);
+  if (inFlight.size === 0) ring[Symbol.dispose]();
+  // Otherwise a call that nobody can stop still uses the memory: it stays allocated.
+  if (failure !== undefined) {
+    for (const consumer of consumers) await consumer.abort(failure.error);
+    throw failure.error;
+  }
+  const results: unknown[] = [];
+  for (const result of await Promise.allSettled(consumers.map((each) => each.finish()))) {
+    if (result.status === "rejected") throw result.reason;
+    results.push(result.value);
+  }
+  return {
+    bytes,
+    bad: mergeRanges(bad),
+    results: results as ConsumerResults<Consumers>,
+  };
+}
+
+/** A chunk of these bytes. */
+export function makeChunk(offset: number, bytes: Bytes, bad: readonly Range[] = []): Chunk {
+  let zeros: readonly Range[] | undefined;
+  return {
+    offset,
+    length: bytes.length,
+    bytes,
+    bad,
+    zeros(): readonly Range[] {
+      return zeros ??= findZeros(offset, bytes);
+    },
+  };
+}
+
+function findZeros(offset: number, bytes: Bytes): Range[] {
+  const found: Range[] = [];
+  const toBoundary = (ZERO_BLOCK_BYTES - offset % ZERO_BLOCK_BYTES) % ZERO_BLOCK_BYTES;
+  for (let at = toBoundary; at < bytes.length; at += ZERO_BLOCK_BYTES) {
+    const block = bytes.subarray(at, at + ZERO_BLOCK_BYTES);
+    if (isZero(block)) found.push({ offset: offset + at, length: block.length });
+  }
+  return mergeRanges(found);
+}
+
+function delay(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

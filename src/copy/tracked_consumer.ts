@@ -1,0 +1,87 @@
+import type { Chunk, ChunkConsumer } from "../core/block.ts";
+import { endOf } from "../core/range.ts";
+import type { RangeMap } from "./range_map.ts";
+
+/** How often the map is saved, unless told otherwise. */
+export const SAVE_INTERVAL_MILLISECONDS = 10_000;
+
+/** A writer that can make what it has taken durable in the middle of its work. */
+export interface SyncableConsumer<Result> extends ChunkConsumer<Result> {
+  /** When it resolves, every chunk whose `consume` had resolved is on the medium. */
+  sync(): Promise<void>;
+}
+
+/** What keeps a map. */
+export interface TrackedConsumerOptions {
+  /** What is known of the source; changed as chunks are written. */
+  readonly map: RangeMap;
+  /** Saves a map that never claims more than what is durable. */
+  save(map: RangeMap): Promise<void>;
+  readonly intervalMilliseconds: number;
+}
+
+/**
+ * Puts a map beside a writer: chunks that the map calls done are not written again,
+ * what was written is entered, and from time to time the map is saved, always after
+ * the data that it speaks of was made durable.
+ */
+export class TrackedConsumer<Result> implements ChunkConsumer<Result> {
+  readonly name: string;
+  readonly #inner: SyncableConsumer<Result>;
+  readonly #options: TrackedConsumerOptions;
+  #saving: Promise<void> | undefined;
+  #savedAt = performance.now();
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(inner: SyncableConsumer<Result>, options: TrackedConsumerOptions) {
+    this.name = inner.name;
+    this.#inner = inner;
+    this.#options = options;
+  }
+
+  async consume(chunk: Chunk): Promise<void> {
+    const { map, intervalMilliseconds } = this.#options;
+    const area = map.areaAt(chunk.offset);
+    const isDone = area !== undefined && "+-".includes(area.status) &&
+      endOf(area) >= endOf(chunk);
+    if (!isDone) {
+      await this.#inner.consume(chunk);
+      map.set(chunk, "+");
+      for (const bad of chunk.bad) map.set(bad, "-");
+    }
+    if (this.#failure !== undefined) throw this.#failure.error;
+    const isDue = performance.now() - this.#savedAt >= intervalMilliseconds;
+    if (isDue && this.#saving === undefined) this.#saveBeside();
+  }
+
+  async finish(): Promise<Result> {
+    await this.#saving;
+    if (this.#failure !== undefined) throw this.#failure.error;
+    return await this.#inner.finish();
+  }
+
+  async abort(cause: unknown): Promise<void> {
+    await this.#inner.abort(cause);
+  }
+
+  /** Makes everything durable that was written, then saves the map of it. */
+  async saveNow(): Promise<void> {
+    const { map, save } = this.#options;
+    // Taken before the flush: what is written during it is not in this map.
+    const snapshot = map.clone();
+    await this.#inner.sync();
+    await save(snapshot);
+  }
+
+  /** Flushes and saves while the copy goes on; a failure ends the next chunk. */
+  #saveBeside(): void {
+    this.#saving = this.saveNow()
+      .catch((error: unknown) => {
+        this.#failure = { error };
+      })
+      .finally(() => {
+        this.#saving = undefined;
+        this.#savedAt = performance.now();
+      });
+  }
+}

@@ -1,0 +1,268 @@
+/** Disks on Linux: block devices through open, pread, pwrite and ioctl. */
+import { LibcThread } from "../../ffi/libc_thread.ts";
+import * as linux from "../../ffi/linux.ts";
+import { OsError } from "../../ffi/os_error.ts";
+import { cString } from "../../ffi/strings.ts";
+import { statPath } from "../../ffi/system_files.ts";
+import type { BlockSource, Bytes } from "../core/block.ts";
+import { type Finding, ImagingError, ReadError } from "../core/errors.ts";
+import type {
+  DeviceBackend,
+  DeviceInfo,
+  DeviceSink,
+  FileAccess,
+  Location,
+  OpenSourceOptions,
+} from "./device.ts";
+import { listLinuxDisks, locateLinux } from "./linux_disks.ts";
+import { LinuxFiles } from "./linux_files.ts";
+import {
+  type Channel,
+  environmentError,
+  flushChannel,
+  ioctlNumber,
+  openDescriptor,
+  readChannel,
+  writeChannel,
+} from "./linux_io.ts";
+
+/** Direct access to a regular file goes by the blocks of its file system's disk. */
+const FILE_ALIGNMENT = 4096;
+
+/** Linux. */
+export const linuxBackend: DeviceBackend = {
+  os: "linux",
+  list(): Promise<DeviceInfo[]> {
+    return Promise.resolve(listLinuxDisks());
+  },
+  locate(path: string): Promise<Location> {
+    return Promise.resolve(locateLinux(path));
+  },
+  openSource,
+  openSink,
+  openFiles(): FileAccess {
+    return new LinuxFiles();
+  },
+  unmount,
+};
+
+async function openSource(
+  path: string,
+  options: OpenSourceOptions = {},
+): Promise<BlockSource> {
+  const thread = new LibcThread();
+  try {
+    const isDevice = kindOf(path) === "block";
+    const direct = options.direct ?? isDevice;
+    const opened = await openForReading(thread, path, direct);
+    const { descriptor } = opened;
+    const size = isDevice
+      ? await ioctlNumber(thread, descriptor, linux.BLKGETSIZE64, 8)
+      : statPath(path).size;
+    const sectorSize = isDevice
+      ? await ioctlNumber(thread, descriptor, linux.BLKSSZGET, 4)
+      : 512;
+    if (direct && !opened.direct) await dropCaches(thread, descriptor, isDevice);
+    const alignment = !opened.direct ? 1 : isDevice ? sectorSize : FILE_ALIGNMENT;
+    return new LinuxSource(
+      { thread, descriptor, name: path, alignment },
+      size,
+      sectorSize,
+      isDevice,
+    );
+  } catch (cause) {
+    thread[Symbol.dispose]();
+    throw cause instanceof OsError ? environmentError(`cannot open ${path}`, cause) : cause;
+  }
+}
+
+function kindOf(path: string): string {
+  return statPath(path).kind;
+}
+
+/** Direct where it works; where the file system does not know it, through the cache. */
+async function openForReading(
+  thread: LibcThread,
+  path: string,
+  direct: boolean,
+): Promise<{ descriptor: number; direct: boolean }> {
+  if (direct) {
+    try {
+      const flags = linux.O_RDONLY | linux.O_DIRECT;
+      return { descriptor: await openDescriptor(thread, path, flags), direct: true };
+    } catch (error) {
+      if (!(error instanceof OsError && error.code === "EINVAL")) throw error;
+    }
+  }
+  return { descriptor: await openDescriptor(thread, path, linux.O_RDONLY), direct: false };
+}
+
+/** Without direct access: make the kernel forget, so that reads come from the medium. */
+async function dropCaches(
+  thread: LibcThread,
+  descriptor: number,
+  isDevice: boolean,
+): Promise<void> {
+  await thread.call("fsync", descriptor);
+  await thread.call("posix_fadvise", descriptor, 0n, 0n, linux.POSIX_FADV_DONTNEED);
+  if (isDevice) await thread.call("ioctl", descriptor, BigInt(linux.BLKFLSBUF), 0n);
+}
+
+class LinuxSource implements BlockSource {
+  readonly name: string;
+  readonly size: number;
+  readonly sectorSize: number;
+  readonly #isDevice: boolean;
+  #channel: Channel;
+
+  constructor(channel: Channel, size: number, sectorSize: number, isDevice: boolean) {
+    this.name = channel.name;
+    this.size = size;
+    this.sectorSize = sectorSize;
+    this.#isDevice = isDevice;
+    this.#channel = channel;
+  }
+
+  async readAt(offset: number, into: Bytes): Promise<number> {
+    const length = Math.max(0, Math.min(into.length, this.size - offset));
+    if (length === 0) return 0;
+    const wanted = into.subarray(0, length);
+    try {
+      return await readChannel(this.#channel, offset, wanted);
+    } catch (error) {
+      if (!(error instanceof ReadError)) throw error;
+      if (error.osCode === "EINVAL" && this.#channel.alignment > 1) {
+        await this.#leaveDirect();
+        return await this.readAt(offset, into);
+      }
+      if (this.#isDevice) await this.#checkPresence(error);
+      throw error;
+    }
+  }
+
+  /** Some file systems accept O_DIRECT when opening and refuse it when reading. */
+  async #leaveDirect(): Promise<void> {
+    const { thread, descriptor, name } = this.#channel;
+    const plain = await openDescriptor(thread, name, linux.O_RDONLY);
+    this.#channel = { thread, name, descriptor: plain, alignment: 1 };
+    await thread.call("close", descriptor);
+    await dropCaches(thread, plain, this.#isDevice);
+  }
+
+  /** An unplugged disk answers EIO like a bad sector, but its size is gone. */
+  async #checkPresence(error: ReadError): Promise<void> {
+    const { thread, descriptor } = this.#channel;
+    let size = 0;
+    try {
+      size = await ioctlNumber(thread, descriptor, linux.BLKGETSIZE64, 8);
+    } catch (gone) {
+      if (!(gone instanceof OsError)) throw gone;
+    }
+    if (size === this.size) return;
+    throw new ReadError(
+      `cannot read ${this.name} at byte ${error.offset}: the device went away`,
+      error.offset,
+      {
+        cause: error,
+        osCode: "ENODEV",
+        hint: "plug it in again, then run the same command to go on",
+      },
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { thread, descriptor } = this.#channel;
+    await thread.call("close", descriptor);
+    thread[Symbol.dispose]();
+  }
+}
+
+async function openSink(path: string): Promise<DeviceSink> {
+  const thread = new LibcThread();
+  try {
+    if (kindOf(path) !== "block") {
+      throw new ImagingError("usage", `cannot write to ${path}: it is not a disk`, {
+        hint: "`sectorshot list` shows the disks of this machine",
+      });
+    }
+    // Without O_CREAT: a disk that went away must not become a file under /dev.
+    // O_EXCL on a block device: fails with EBUSY while anything else has claimed it.
+    const flags = linux.O_RDWR | linux.O_EXCL | linux.O_DIRECT;
+    const descriptor = await openDescriptor(thread, path, flags);
+    const size = await ioctlNumber(thread, descriptor, linux.BLKGETSIZE64, 8);
+    const sectorSize = await ioctlNumber(thread, descriptor, linux.BLKSSZGET, 4);
+    if (await ioctlNumber(thread, descriptor, linux.BLKROGET, 4) !== 0) {
+      throw new OsError("open", 30);
+    }
+    return new LinuxSink({ thread, descriptor, name: path, alignment: sectorSize }, size);
+  } catch (cause) {
+    thread[Symbol.dispose]();
+    throw cause instanceof OsError
+      ? environmentError(`cannot open ${path} for writing`, cause)
+      : cause;
+  }
+}
+
+class LinuxSink implements DeviceSink {
+  readonly name: string;
+  readonly size: number;
+  readonly sectorSize: number;
+  readonly #channel: Channel;
+
+  constructor(channel: Channel, size: number) {
+    this.name = channel.name;
+    this.size = size;
+    this.sectorSize = channel.alignment;
+    this.#channel = channel;
+  }
+
+  writeAt(offset: number, bytes: Bytes): Promise<void> {
+    return writeChannel(this.#channel, offset, bytes);
+  }
+
+  flush(): Promise<void> {
+    return flushChannel(this.#channel);
+  }
+
+  async announce(): Promise<Finding[]> {
+    const { thread, descriptor, name } = this.#channel;
+    try {
+      await thread.call("ioctl", descriptor, BigInt(linux.BLKRRPART), 0n);
+      return [];
+    } catch (error) {
+      if (!(error instanceof OsError)) throw error;
+      return [{
+        level: "note",
+        message: `the kernel did not read the new partition table of ${name} ` +
+          `(${error.code}): unplug it and plug it in again before you use it here`,
+      }];
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { thread, descriptor } = this.#channel;
+    await thread.call("close", descriptor);
+    thread[Symbol.dispose]();
+  }
+}
+
+async function unmount(disk: DeviceInfo): Promise<void> {
+  using thread = new LibcThread();
+  // Deepest first: what is mounted below another mount point must go before it.
+  const mounts = disk.claims.filter((claim) => claim.kind === "mounted")
+    .toSorted((a, b) => b.where.length - a.where.length);
+  for (const { device, where } of mounts) {
+    try {
+      await thread.call("umount2", cString(where), 0);
+    } catch (cause) {
+      const error = environmentError(`cannot unmount ${device} from ${where}`, cause);
+      throw new ImagingError("environment", error.message, {
+        cause,
+        osCode: error.osCode,
+        hint: error.osCode === "EBUSY"
+          ? `close the programs and terminals that use ${where}, then try again`
+          : error.hint,
+      });
+    }
+  }
+}

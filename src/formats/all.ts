@@ -1,0 +1,2 @@
+/** Every image format there is: one line a constant. */
+export { raw } from "./raw.ts";

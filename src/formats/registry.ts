@@ -1,0 +1,64 @@
+import type { BlockSource, ProbeInput } from "../core/block.ts";
+import { ImagingError } from "../core/errors.ts";
+import * as all from "./all.ts";
+import type { ImageFormat, OpenedImage } from "./image_format.ts";
+
+/** Every image format, in the order of the registry. */
+export const IMAGE_FORMATS: readonly ImageFormat[] = Object.values(all);
+
+/** Bytes of a file's beginning that formats are recognized by. */
+const HEAD_BYTES = 1024 * 1024;
+
+/**
+ * Opens the image in `file` in the format that knows it best. Takes over `file`.
+ *
+ * @throws {ImagingError} `corrupt` when two formats are equally sure.
+ */
+export async function openImage(file: BlockSource): Promise<OpenedImage> {
+  const head = new Uint8Array(Math.min(HEAD_BYTES, Number.isFinite(file.size) ? file.size : 0));
+  const length = await file.readAt(0, head);
+  const input: ProbeInput = {
+    name: file.name,
+    size: file.size,
+    sectorSize: file.sectorSize,
+    head: head.subarray(0, length),
+  };
+  const exact = IMAGE_FORMATS.filter((format) => format.probe(input) === "exact");
+  if (exact.length > 1) {
+    const names = exact.map((format) => format.title).join(" and ");
+    throw new ImagingError(
+      "corrupt",
+      `cannot tell what ${file.name} is: it looks like ${names}`,
+      {
+        hint: "say which one it is with --format",
+      },
+    );
+  }
+  const best = exact[0] ?? IMAGE_FORMATS.find((format) => format.probe(input) === "maybe");
+  if (best === undefined) throw new Error("No format takes unknown files");
+  return await best.open(file);
+}
+
+/**
+ * The format for a new image: the one named, or the one of the file's extension.
+ *
+ * @throws {ImagingError} `usage` when there is none that can be written.
+ */
+export function formatForOutput(path: string, id?: string): ImageFormat {
+  const writable = IMAGE_FORMATS.filter((format) => format.create !== undefined);
+  if (id !== undefined) {
+    const named = writable.find((format) => format.id === id);
+    if (named !== undefined) return named;
+    const names = writable.map((format) => format.id).join(", ");
+    throw new ImagingError("usage", `cannot write the format "${id}"`, {
+      hint: `formats that can be written: ${names}`,
+    });
+  }
+  const extension = /\.([^./]+)$/.exec(path)?.[1]?.toLowerCase() ?? "";
+  const found = writable.find((format) => format.extensions.includes(extension));
+  if (found !== undefined) return found;
+  const known = writable.flatMap((format) => format.extensions.map((each) => `.${each}`));
+  throw new ImagingError("usage", `cannot tell the format of ${path} by its extension`, {
+    hint: `use one of ${known.join(" ")}, or say --format raw`,
+  });
+}
