@@ -27,7 +27,10 @@ export interface DeviceClaim {
 /** A partition that the operating system has a node for. */
 export interface PartitionNode {
   readonly path: string;
-  readonly number: number;
+  /** As the partition table counts. */
+  readonly index: number;
+  /** The system's number for it: "8:17". */
+  readonly number: string;
   /** Bytes from the start of the disk. */
   readonly start: number;
   /** Bytes. */
@@ -68,7 +71,13 @@ export interface DeviceInfo {
 /** What a path on the command line turned out to be. */
 export type Location =
   | { readonly kind: "missing"; readonly path: string }
-  | { readonly kind: "directory" | "character" | "other"; readonly path: string }
+  | { readonly kind: "character" | "other"; readonly path: string }
+  | {
+    readonly kind: "directory";
+    readonly path: string;
+    /** Number of the device that holds it. */
+    readonly onDevice: string;
+  }
   | {
     readonly kind: "file";
     readonly path: string;

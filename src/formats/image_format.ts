@@ -61,9 +61,6 @@ export interface ImageFormat {
 
 /** Writes an image. */
 export interface ImageWriter extends ChunkConsumer<ImageSummary> {
-  /**
-   * Makes every chunk durable whose `consume` had resolved. Present where a part of
-   * an image can be kept and completed by a later run.
-   */
-  sync?(): Promise<void>;
+  /** Makes every chunk durable whose `consume` had resolved. */
+  sync(): Promise<void>;
 }

@@ -29,6 +29,14 @@ export function formatDigestLine(hex: string, name: string): string {
   return `\\${hex}  ${escaped}`;
 }
 
+/** The line in the form that names its algorithm, as `sha256sum --tag` writes it. */
+export function formatTaggedLine(algorithm: string, hex: string, name: string): string {
+  const plain = formatDigestLine(hex, name);
+  const escape = plain.startsWith("\\") ? "\\" : "";
+  const shown = plain.slice(plain.indexOf("  ") + 2);
+  return `${escape}${algorithm.toUpperCase()} (${shown}) = ${hex}`;
+}
+
 function unescape(name: string): string {
   return name.replace(
     /\\([\\nr])/g,

@@ -1,0 +1,134 @@
+import { parseArgs } from "@std/cli/parse-args";
+import { closestString } from "@std/text/closest-string";
+import type { Command, Invocation, OptionSpec } from "../commands/command.ts";
+import { ImagingError } from "../core/errors.ts";
+
+/** Options that every verb knows. */
+export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
+  { name: "json", help: "events on stdout, a line each; the last one is the result" },
+  { name: "quiet", help: "no progress and no notes" },
+  { name: "color", value: "WHEN", help: "auto, always or never (NO_COLOR is heeded)" },
+  { name: "help", help: "this text" },
+];
+
+/** What the command line asks for. */
+export type Request =
+  | { readonly kind: "help"; readonly command: Command | undefined }
+  | { readonly kind: "version" }
+  | { readonly kind: "run"; readonly command: Command; readonly invocation: Invocation };
+
+function closest(word: string, words: readonly string[], prefix: string): string | undefined {
+  if (words.length === 0) return undefined;
+  const nearest: string = closestString(word, [...words]);
+  return `did you mean ${prefix}${nearest}?`;
+}
+
+/** Options end at "--"; what begins with a dash before that is one (but for "-" itself). */
+function verbIndex(argv: readonly string[]): number {
+  return argv.findIndex((word) => word === "-" || !word.startsWith("-"));
+}
+
+/**
+ * Reads the command line.
+ *
+ * @throws {ImagingError} `usage`, with the nearest name where a name is unknown.
+ */
+export function parseCommandLine(
+  argv: readonly string[],
+  commands: readonly Command[],
+): Request {
+  const index = verbIndex(argv);
+  const before = index < 0 ? argv : argv.slice(0, index);
+  if (before.includes("--version") || before.includes("-V")) return { kind: "version" };
+  const name = index < 0 ? undefined : argv[index];
+  const command = findCommand(name, commands);
+  if (name === "help" && command === undefined) {
+    return { kind: "help", command: findCommand(argv[index + 1], commands) };
+  }
+  const wantsHelp = argv.includes("--help") || argv.includes("-h");
+  if (name === undefined) {
+    if (wantsHelp) return { kind: "help", command: undefined };
+    const unknown = before[0];
+    if (unknown === undefined) {
+      throw new ImagingError("usage", "nothing to do: no verb was given", {
+        hint: "`sectorshot --help` lists the verbs",
+      });
+    }
+    throw new ImagingError("usage", `unknown option ${unknown} before a verb`, {
+      hint: "`sectorshot --help` lists the verbs; options come behind the verb",
+    });
+  }
+  if (command === undefined) {
+    const names = commands.flatMap((each) => [each.name, ...each.aliases]);
+    throw new ImagingError("usage", `unknown verb "${name}"`, {
+      hint: closest(name, names, ""),
+    });
+  }
+  if (wantsHelp) return { kind: "help", command };
+  const rest = [...before, ...argv.slice(index + 1)];
+  return { kind: "run", command, invocation: parseOptions(rest, command) };
+}
+
+function findCommand(
+  name: string | undefined,
+  commands: readonly Command[],
+): Command | undefined {
+  return commands.find((each) =>
+    each.name === name || (name !== undefined && each.aliases.includes(name))
+  );
+}
+
+function parseOptions(argv: string[], command: Command): Invocation {
+  const specs = [...command.options, ...GLOBAL_OPTIONS];
+  const unknown: string[] = [];
+  const withValue = specs.filter((spec) => spec.value !== undefined);
+  const parsed: Record<string, unknown> & { _: unknown[] } = parseArgs(argv, {
+    string: ["_", ...withValue.map((spec) => spec.name)],
+    boolean: specs.filter((spec) => spec.value === undefined).map((spec) => spec.name),
+    collect: withValue.map((spec) => spec.name),
+    // Otherwise "-y" would quietly be an option of its own.
+    unknown(argument: string, key?: string): boolean {
+      if (key === undefined) return true;
+      unknown.push(argument);
+      return false;
+    },
+  });
+  const [wrong] = unknown;
+  if (wrong !== undefined) {
+    const option = wrong.replace(/=.*$/s, "");
+    throw new ImagingError("usage", `${command.name} has no option ${option}`, {
+      hint: closest(option.replace(/^-+/, ""), specs.map((spec) => spec.name), "--"),
+    });
+  }
+  const options: Record<string, string | true> = {};
+  for (const spec of specs) {
+    const value = parsed[spec.name];
+    if (spec.value === undefined) {
+      if (value === true) options[spec.name] = true;
+      continue;
+    }
+    const values = value as string[];
+    if (values.length > 1) {
+      throw new ImagingError("usage", `--${spec.name} was given ${values.length} times`, {
+        hint: "give it once",
+      });
+    }
+    const [only] = values;
+    if (only === undefined) continue;
+    if (only === "") {
+      throw new ImagingError("usage", `--${spec.name} needs a value: ${spec.value}`, {
+        hint: `write --${spec.name}=${spec.value}`,
+      });
+    }
+    options[spec.name] = only;
+  }
+  const positionals = parsed._.map(String);
+  const { min, max } = command.positionals;
+  if (positionals.length < min || positionals.length > max) {
+    const problem = positionals.length < min ? "a name is missing" : "there is a name too many";
+    throw new ImagingError("usage", `cannot ${command.name}: ${problem}`, {
+      hint: `usage: sectorshot ${command.name} ${command.usage}`.trimEnd(),
+    });
+  }
+  return { positionals, options };
+}

@@ -1,0 +1,161 @@
+import { bold, red, setColorEnabled, yellow } from "@std/fmt/colors";
+import type { CopyProgress } from "../copy/run_copy.ts";
+import { type Finding, ImagingError } from "../core/errors.ts";
+import { ProgressMeter, progressText } from "./progress.ts";
+
+const encoder = new TextEncoder();
+
+/** How the console behaves. */
+export interface ConsoleOptions {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly color: "auto" | "always" | "never";
+}
+
+/** Time between two redraws on a terminal, and between two lines elsewhere. */
+const REDRAW_MILLISECONDS = 200;
+const LINE_MILLISECONDS = 10_000;
+
+/** All that is printed: results on stdout, everything else on stderr. */
+export class Console implements Disposable {
+  readonly #options: ConsoleOptions;
+  readonly #isTerminal = Deno.stderr.isTerminal();
+  #title = "";
+  #meter: ProgressMeter | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #drawn = false;
+  /** Set when the program that read our stdout went away. */
+  stdoutClosed = false;
+
+  constructor(options: ConsoleOptions) {
+    this.#options = options;
+    const wanted = options.color === "always" ||
+      (options.color === "auto" && this.#isTerminal && !Deno.env.get("NO_COLOR"));
+    setColorEnabled(wanted);
+  }
+
+  /** Does stdout belong to events? */
+  get isJson(): boolean {
+    return this.#options.json;
+  }
+
+  /** Begins a part of the work that has a progress of its own. */
+  phase(title: string): void {
+    this.#wipe();
+    this.event("phase", { title });
+    this.#title = title;
+    this.#meter = undefined;
+    if (this.#options.quiet || this.#timer !== undefined) return;
+    const interval = this.#isTerminal && !this.#options.json
+      ? REDRAW_MILLISECONDS
+      : this.#options.json
+      ? 1000
+      : LINE_MILLISECONDS;
+    this.#timer = setInterval(() => this.#draw(), interval);
+    Deno.unrefTimer(this.#timer);
+  }
+
+  /** Takes how far the work is; it is shown when it is time. */
+  progress(progress: CopyProgress): void {
+    const now = performance.now();
+    this.#meter ??= new ProgressMeter(now);
+    this.#meter.update(progress, now);
+  }
+
+  /** Shows something odd, or good to know. */
+  note(finding: Finding): void {
+    this.event("note", { ...finding });
+    if (this.#options.quiet && finding.level === "note") return;
+    const label = finding.level === "warning" ? yellow("warning:") : "note:";
+    this.#error(`sectorshot: ${label} ${finding.message}`);
+  }
+
+  /** Shows a failure and what to do about it. */
+  error(message: string, hint: string | undefined): void {
+    this.#error(`sectorshot: ${bold(red("error:"))} ${message}`);
+    if (hint !== undefined) this.#error(`sectorshot: hint: ${hint}`);
+  }
+
+  /** Lines on stderr, as they are. */
+  lines(lines: readonly string[]): void {
+    for (const line of lines) this.#error(line);
+  }
+
+  /** Lines on stdout, for people. */
+  result(lines: readonly string[]): void {
+    this.#wipe();
+    if (lines.length > 0) this.#stdout(lines.join("\n") + "\n");
+  }
+
+  /** One event on stdout, for programs. */
+  event(name: string, fields: Readonly<Record<string, unknown>>): void {
+    if (!this.#options.json) return;
+    this.#stdout(JSON.stringify({ event: name, ...fields }) + "\n");
+  }
+
+  /**
+   * Asks on the terminal. Undefined when stdin is no terminal, or ends.
+   */
+  async ask(lines: readonly string[], question: string): Promise<string | undefined> {
+    this.lines(lines);
+    if (!Deno.stdin.isTerminal()) return undefined;
+    Deno.stderr.writeSync(encoder.encode(question));
+    const line: number[] = [];
+    const byte = new Uint8Array(1);
+    while (await Deno.stdin.read(byte) === 1 && byte[0] !== 0x0a) line.push(byte[0] ?? 0);
+    return new TextDecoder().decode(Uint8Array.from(line)).trim();
+  }
+
+  /** Ends the progress line. */
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#wipe();
+  }
+
+  #draw(): void {
+    if (this.#meter === undefined) return;
+    const figures = this.#meter.figures(performance.now());
+    if (this.#options.json) {
+      const total = Number.isFinite(figures.totalBytes) ? figures.totalBytes : null;
+      this.event("progress", { ...figures, totalBytes: total });
+      return;
+    }
+    const text = progressText(this.#title, figures);
+    if (!this.#isTerminal) return this.#error(text);
+    const { columns } = Deno.consoleSize();
+    Deno.stderr.writeSync(
+      encoder.encode(`\r\x1b[K${text.slice(0, Math.max(columns - 1, 20))}`),
+    );
+    this.#drawn = true;
+  }
+
+  #wipe(): void {
+    if (this.#drawn) Deno.stderr.writeSync(encoder.encode("\r\x1b[K"));
+    this.#drawn = false;
+  }
+
+  #error(line: string): void {
+    this.#wipe();
+    writeAll(Deno.stderr, line + "\n");
+  }
+
+  #stdout(text: string): void {
+    if (this.stdoutClosed) return;
+    try {
+      writeAll(Deno.stdout, text);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BrokenPipe)) {
+        throw new ImagingError("environment", `cannot write to stdout: ${error}`, {
+          cause: error,
+        });
+      }
+      this.stdoutClosed = true;
+    }
+  }
+}
+
+function writeAll(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  let bytes = encoder.encode(text);
+  while (bytes.length > 0) bytes = bytes.subarray(to.writeSync(bytes));
+}

@@ -1,0 +1,127 @@
+import type { Command, CommandContext, CommandResult } from "../commands/command.ts";
+import { COMMANDS } from "../commands/registry.ts";
+import { ImagingError } from "../core/errors.ts";
+import { backend } from "../devices/registry.ts";
+import { parseCommandLine, type Request } from "./arguments.ts";
+import { Console, type ConsoleOptions } from "./console.ts";
+import { EXIT_BUG, EXIT_OF_ERROR, EXIT_OF_OUTCOME } from "./exit_codes.ts";
+import { commandHelp, programHelp } from "./help.ts";
+import { VERSION } from "./version.ts";
+
+/** After Ctrl-C the program ends within this time, whatever a device does. */
+const CANCEL_MILLISECONDS = 900;
+
+/** Runs the program; answers its exit code. Throws nothing. */
+export async function runProgram(argv: readonly string[]): Promise<number> {
+  let request: Request;
+  try {
+    request = parseCommandLine(argv, COMMANDS);
+    if (request.kind === "run") checkColor(request.invocation.options["color"]);
+  } catch (error) {
+    using console = new Console({ json: argv.includes("--json"), quiet: false, color: "auto" });
+    return reportError(console, error, "");
+  }
+  if (request.kind === "run") return await runCommand(request);
+  using console = new Console({ json: false, quiet: false, color: "auto" });
+  console.result(
+    request.kind === "version"
+      ? [`sectorshot ${VERSION}`]
+      : request.command === undefined
+      ? programHelp(COMMANDS, VERSION)
+      : commandHelp(request.command),
+  );
+  return 0;
+}
+
+function checkColor(value: string | true | undefined): void {
+  if (value === undefined || ["auto", "always", "never"].includes(String(value))) return;
+  throw new ImagingError("usage", `cannot use --color ${value}`, {
+    hint: "say auto, always or never",
+  });
+}
+
+async function runCommand(request: Extract<Request, { kind: "run" }>): Promise<number> {
+  const { command, invocation } = request;
+  const { options } = invocation;
+  const consoleOptions: ConsoleOptions = {
+    json: options["json"] === true,
+    quiet: options["quiet"] === true,
+    color: (options["color"] ?? "auto") as ConsoleOptions["color"],
+  };
+  using console = new Console(consoleOptions);
+  const cancel = new AbortController();
+  const overdue = Promise.withResolvers<"overdue">();
+  let cancelHint: string | undefined;
+  const onSignal = (): void => {
+    cancel.abort();
+    setTimeout(() => overdue.resolve("overdue"), CANCEL_MILLISECONDS);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, onSignal);
+  const context: CommandContext = {
+    backend,
+    json: consoleOptions.json,
+    signal: cancel.signal,
+    phase: (title) => console.phase(title),
+    progress: (progress) => console.progress(progress),
+    note: (finding) => console.note(finding),
+    ask: (lines, question) => console.ask(lines, question),
+    whenCancelled(hint) {
+      cancelHint = hint;
+    },
+    get stdin() {
+      return Deno.stdin.readable;
+    },
+    writeStdout: (bytes) => Deno.stdout.write(bytes),
+  };
+  try {
+    const result = await Promise.race([command.run(invocation, context), overdue.promise]);
+    if (result === "overdue") throw new ImagingError("cancelled", "cancelled");
+    return reportResult(console, command, result);
+  } catch (error) {
+    const known = cancelHint !== undefined && error instanceof ImagingError &&
+      error.kind === "cancelled";
+    return reportError(
+      console,
+      known
+        ? new ImagingError("cancelled", "cancelled", { cause: error, hint: cancelHint })
+        : error,
+      command.name,
+    );
+  } finally {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      Deno.removeSignalListener(signal, onSignal);
+    }
+  }
+}
+
+function reportResult(console: Console, command: Command, result: CommandResult): number {
+  const exitCode = EXIT_OF_OUTCOME[result.outcome];
+  if (result.stdoutIsData) console.lines(result.text);
+  else {
+    console.event("result", { command: command.name, ...result.json, exitCode });
+    if (!console.isJson) console.result(result.text);
+  }
+  // Whoever was to read the result did not get it.
+  return console.stdoutClosed && exitCode === 0 ? 1 : exitCode;
+}
+
+function reportError(console: Console, error: unknown, command: string): number {
+  if (!(error instanceof ImagingError)) {
+    const text = error instanceof Error ? error.stack ?? error.message : String(error);
+    console.error(
+      `this is a bug in sectorshot: ${text}`,
+      "please report it with the line above",
+    );
+    console.event("result", {
+      command,
+      error: { kind: "bug", message: text },
+      exitCode: EXIT_BUG,
+    });
+    return EXIT_BUG;
+  }
+  const exitCode = EXIT_OF_ERROR[error.kind];
+  console.error(error.message, error.hint);
+  const { kind, message, hint = null, osCode = null } = error;
+  console.event("result", { command, error: { kind, message, hint, osCode }, exitCode });
+  return exitCode;
+}

@@ -1,0 +1,135 @@
+import { SliceSource } from "../blocks/slice.ts";
+import { StreamSource } from "../blocks/stdio.ts";
+import type { BlockSource } from "../core/block.ts";
+import { ImagingError } from "../core/errors.ts";
+import type { Location } from "../devices/device.ts";
+import { openImage } from "../formats/registry.ts";
+import { bytesOption, type CommandContext, type Invocation } from "./command.ts";
+
+/** Something to read from: a device, the content of an image, or stdin. */
+export interface OpenedMedium extends AsyncDisposable {
+  readonly source: BlockSource;
+  /** Undefined for stdin. */
+  readonly location: Location | undefined;
+  /** Can it be read more than once, and in any order? */
+  readonly seekable: boolean;
+}
+
+/** How a medium is opened. */
+export interface OpenMediumOptions {
+  /** Read past the system's caches, also a file. */
+  readonly direct?: boolean;
+}
+
+/** The device or file of this name; an error that helps when it is neither. */
+export async function locateReadable(
+  context: CommandContext,
+  path: string,
+): Promise<Extract<Location, { kind: "file" | "device" }>> {
+  const location = await context.backend.locate(path);
+  switch (location.kind) {
+    case "file":
+    case "device":
+      return location;
+    case "missing":
+      throw new ImagingError(
+        "environment",
+        `cannot open ${path}: no such file or device (ENOENT)`,
+        { osCode: "ENOENT", hint: "check the name; `sectorshot list` shows the disks" },
+      );
+    case "directory":
+      throw new ImagingError("environment", `cannot read ${path}: it is a folder`, {
+        hint: "name a disk or an image file; `sectorshot list` shows the disks",
+      });
+    case "character":
+      throw new ImagingError("environment", `cannot read ${path}: it is a character device`, {
+        hint: "disks are block devices; `sectorshot list` shows them",
+      });
+    case "other":
+      throw new ImagingError(
+        "environment",
+        `cannot read ${path}: it is neither disk nor file`,
+        {
+          hint: "to read from a pipe, use - (stdin)",
+        },
+      );
+  }
+}
+
+/**
+ * Opens what the user named, read-only.
+ *
+ * @throws {ImagingError}
+ */
+export async function openMedium(
+  context: CommandContext,
+  path: string,
+  options: OpenMediumOptions = {},
+): Promise<OpenedMedium> {
+  if (path === "-") {
+    const source = new StreamSource("stdin", context.stdin);
+    return ownedMedium(source, undefined, false);
+  }
+  const location = await locateReadable(context, path);
+  const opened = await context.backend.openSource(path, options);
+  try {
+    if (opened.size === 0) {
+      const isDevice = location.kind === "device";
+      throw new ImagingError(
+        "environment",
+        `cannot read ${path}: it ${isDevice ? "holds no medium" : "is empty"}`,
+        { hint: isDevice ? "put a card or disc into the drive" : "choose another file" },
+      );
+    }
+    const source = location.kind === "file" ? (await openImage(opened)).media : opened;
+    return ownedMedium(source, location, true);
+  } catch (error) {
+    await opened[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function ownedMedium(
+  source: BlockSource,
+  location: Location | undefined,
+  seekable: boolean,
+): OpenedMedium {
+  return {
+    source,
+    location,
+    seekable,
+    [Symbol.asyncDispose]: () => source[Symbol.asyncDispose](),
+  };
+}
+
+/**
+ * The part of a medium that `--offset` and `--length` name.
+ *
+ * @throws {ImagingError} `usage` when it lies outside of the medium.
+ */
+export function chosenPart(
+  invocation: Invocation,
+  medium: OpenedMedium,
+): { readonly source: BlockSource; readonly offset: number } {
+  const { source } = medium;
+  const offset = bytesOption(invocation, "offset", source.sectorSize) ?? 0;
+  const length = bytesOption(invocation, "length", source.sectorSize);
+  if (offset === 0 && length === undefined) return { source, offset };
+  const refuse = (option: string, reason: string): never => {
+    throw new ImagingError("usage", `cannot use --${option}: ${reason}`, {
+      hint: `${source.name} has ${source.size} bytes`,
+    });
+  };
+  if (!medium.seekable && offset > 0) {
+    throw new ImagingError(
+      "usage",
+      "cannot use --offset: stdin can only be read from its start",
+    );
+  }
+  if (offset >= source.size) refuse("offset", `byte ${offset} is past the end`);
+  if (length === 0) refuse("length", "there is nothing to do");
+  if (length !== undefined && offset + length > source.size) {
+    refuse("length", `it reaches ${offset + length - source.size} bytes past the end`);
+  }
+  return { source: new SliceSource(source, { offset, length: length ?? Infinity }), offset };
+}

@@ -1,0 +1,275 @@
+/**
+ * An image in the making: `card.img.part` and the map `card.img.map` that says what
+ * of it is done. After any interruption the same command goes on where the map says.
+ */
+import { formatMapFile, parseMapFile, type RescuePhase } from "../copy/map_file.ts";
+import { RangeMap } from "../copy/range_map.ts";
+import type { BlockSource } from "../core/block.ts";
+import { ImagingError, ReadError } from "../core/errors.ts";
+import { endOf, type Range } from "../core/range.ts";
+import type { DeviceBackend, FileAccess, ImageFile, Location } from "../devices/device.ts";
+
+/** What a map was made from; kept in a comment of the map. */
+export interface SourceIdentity {
+  /** Bytes that are imaged. */
+  readonly size: number;
+  /** Where they begin on the source. */
+  readonly offset: number;
+  readonly model: string | null;
+  readonly serial: string | null;
+}
+
+/** Marks the comment line that holds the identity. */
+const IDENTITY_MARK = "Source identity: ";
+
+/** Bytes compared at each place when an interrupted read goes on. */
+const SAMPLE_BYTES = 64 * 1024;
+const SAMPLES = 4;
+
+/** Where an image is made. */
+export interface PartialImageOptions {
+  readonly backend: DeviceBackend;
+  readonly files: FileAccess;
+  /** The final name. */
+  readonly path: string;
+  readonly mapPath: string;
+  readonly source: BlockSource;
+  readonly identity: SourceIdentity;
+}
+
+/** A medium without an end that is known: a stream cannot be asked twice. */
+function isStream(source: BlockSource): boolean {
+  return !Number.isFinite(source.size);
+}
+
+/** The identity of what is read. */
+export function identityOf(
+  source: BlockSource,
+  offset: number,
+  location: Location | undefined,
+): SourceIdentity {
+  const disk = location?.kind === "device" ? location.disk : undefined;
+  return {
+    size: source.size,
+    offset,
+    model: disk?.model ?? null,
+    serial: disk?.serial ?? null,
+  };
+}
+
+/** See the head of this file. */
+export class PartialImage implements AsyncDisposable {
+  /** The file under its temporary name. */
+  readonly file: ImageFile;
+  /** What is done; undefined for a stream, which cannot be gone on with. */
+  readonly map: RangeMap | undefined;
+  /** What an earlier run left; undefined when this is the first. */
+  readonly saved: BlockSource | undefined;
+  readonly partPath: string;
+  readonly #options: PartialImageOptions;
+
+  private constructor(
+    options: PartialImageOptions,
+    file: ImageFile,
+    map: RangeMap | undefined,
+    saved: BlockSource | undefined,
+  ) {
+    this.#options = options;
+    this.partPath = `${options.path}.part`;
+    this.file = file;
+    this.map = map;
+    this.saved = saved;
+  }
+
+  /**
+   * Begins an image, or goes on with one that was interrupted.
+   *
+   * @throws {ImagingError} when the map or the part belongs to something else;
+   * nothing was changed then.
+   */
+  static async open(options: PartialImageOptions): Promise<PartialImage> {
+    const { backend, files, path, mapPath, source } = options;
+    const partPath = `${path}.part`;
+    const part = await backend.locate(partPath);
+    if (part.kind !== "file" && part.kind !== "missing") {
+      throw new ImagingError(
+        "environment",
+        `cannot write ${partPath}: it is no ordinary file`,
+        {
+          hint: "move it away, or choose another name for the image",
+        },
+      );
+    }
+    if (isStream(source)) {
+      if (part.kind === "file") {
+        throw new ImagingError("environment", `cannot write ${partPath}: it exists`, {
+          hint: "a stream cannot be gone on with: remove it, or choose another name",
+        });
+      }
+      return new PartialImage(options, await files.openImage(partPath), undefined, undefined);
+    }
+    const content = await files.read(mapPath);
+    if (content === undefined) {
+      if (part.kind === "file") {
+        throw new ImagingError(
+          "environment",
+          `cannot go on with ${partPath}: its map ${mapPath} is missing`,
+          { hint: `bring the map back, or remove ${partPath} to start anew` },
+        );
+      }
+      const map = new RangeMap({ offset: 0, length: source.size });
+      // The map comes first: a part without a map would belong to nobody.
+      await files.writeAtomically(mapPath, mapText(map, "?", options.identity));
+      return new PartialImage(options, await files.openImage(partPath), map, undefined);
+    }
+    const map = checkedMap(new TextDecoder().decode(content), options);
+    const claimed = map.ranges("+", "-");
+    const claimedEnd = Math.max(0, ...claimed.slice(-1).map(endOf));
+    if (claimedEnd > 0 && (part.kind === "missing" || part.size < claimedEnd)) {
+      const problem = part.kind === "missing" ? "is missing" : `has only ${part.size} bytes`;
+      throw new ImagingError(
+        "environment",
+        `cannot go on with ${path}: ${mapPath} speaks of ${claimedEnd} bytes, ` +
+          `but ${partPath} ${problem}`,
+        { hint: `bring ${partPath} back, or remove ${mapPath} to start anew` },
+      );
+    }
+    const file = await files.openImage(partPath);
+    let saved: BlockSource | undefined;
+    try {
+      if (claimedEnd > 0) {
+        saved = await backend.openSource(partPath, { direct: false });
+        await checkSamples(options, saved, map.ranges("+"));
+      }
+      // What lies behind the last area that is done was not entered in the map: it may
+      // be anything, so it goes, and reads as zeros again.
+      await file.setSize(Math.min(file.initialSize, claimedEnd));
+      return new PartialImage(options, file, map, saved);
+    } catch (error) {
+      await saved?.[Symbol.asyncDispose]();
+      await file[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Bytes that need not be read again. */
+  get savedBytes(): number {
+    return this.map?.total("+", "-") ?? 0;
+  }
+
+  /** Saves the map; the caller has made durable what it claims. */
+  async saveMap(map: RangeMap, phase: RescuePhase = "?"): Promise<void> {
+    const { files, mapPath, identity } = this.#options;
+    await files.writeAtomically(mapPath, mapText(map, phase, identity));
+  }
+
+  /**
+   * The image is complete and durable: gives it its name. The map stays where some
+   * sectors could not be read, and goes otherwise.
+   */
+  async complete(replace: boolean): Promise<void> {
+    const { files, path, mapPath } = this.#options;
+    const { map } = this;
+    const isWhole = map === undefined || map.total("+") === map.range.length;
+    if (!isWhole) await this.saveMap(map, "+");
+    await files.rename(this.partPath, path, replace);
+    if (map !== undefined && isWhole) await files.remove(mapPath);
+  }
+
+  /** Closes the files; they stay. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.saved?.[Symbol.asyncDispose]();
+    await this.file[Symbol.asyncDispose]();
+  }
+}
+
+function mapText(map: RangeMap, phase: RescuePhase, identity: SourceIdentity): Uint8Array {
+  const position = map.ranges("?")[0]?.offset ?? endOf(map.range);
+  return new TextEncoder().encode(formatMapFile({
+    comments: [
+      "Mapfile. Created by sectorshot",
+      `${IDENTITY_MARK}${JSON.stringify(identity)}`,
+    ],
+    currentPosition: position,
+    currentPhase: phase,
+    currentPass: 1,
+    map,
+  }));
+}
+
+/** The map of this source, or an error that says why it is another one's. */
+function checkedMap(text: string, options: PartialImageOptions): RangeMap {
+  const { mapPath, source, identity } = options;
+  const { comments, map } = parseMapFile(text, mapPath);
+  const refuse = (reason: string): never => {
+    throw new ImagingError(
+      "environment",
+      `cannot go on: the map ${mapPath} does not belong to ${source.name}: ${reason}`,
+      { hint: "name the source that was begun with, or choose another image name" },
+    );
+  };
+  if (map.range.offset !== 0 || map.range.length !== source.size) {
+    refuse(`it covers ${endOf(map.range)} bytes, the source has ${source.size}`);
+  }
+  const line = comments.find((comment) => comment.startsWith(IDENTITY_MARK));
+  if (line === undefined) return map;
+  let recorded: unknown;
+  try {
+    recorded = JSON.parse(line.slice(IDENTITY_MARK.length));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    refuse("the line with its identity is damaged");
+  }
+  const before = Object(recorded) as Partial<SourceIdentity>;
+  for (const field of ["size", "offset", "model", "serial"] as const) {
+    if (before[field] !== identity[field]) {
+      refuse(`its ${field} was ${before[field]}, now it is ${identity[field]}`);
+    }
+  }
+  return map;
+}
+
+/**
+ * Many cards have neither serial nor model: compares some of what was saved with the
+ * source before anything is added to it.
+ */
+async function checkSamples(
+  options: PartialImageOptions,
+  saved: BlockSource,
+  rescued: readonly Range[],
+): Promise<void> {
+  const { source, mapPath } = options;
+  const first = rescued[0];
+  const last = rescued.at(-1);
+  if (first === undefined || last === undefined) return;
+  const places = new Set<number>([
+    first.offset,
+    Math.max(last.offset, endOf(last) - SAMPLE_BYTES),
+  ]);
+  for (let i = 1; i < SAMPLES - 1; i++) {
+    const range = rescued[Math.floor(rescued.length * i / SAMPLES)] ?? first;
+    places.add(range.offset + Math.floor(range.length * i / SAMPLES / 4096) * 4096);
+  }
+  for (const offset of places) {
+    const area = rescued.find((range) => range.offset <= offset && offset < endOf(range));
+    if (area === undefined) continue;
+    const length = Math.min(SAMPLE_BYTES, endOf(area) - offset);
+    const ours = new Uint8Array(length);
+    const theirs = new Uint8Array(length);
+    try {
+      await source.readAt(offset, theirs);
+    } catch (error) {
+      // A place that was readable once may fail today: it proves nothing.
+      if (error instanceof ReadError && error.osCode === "EIO") continue;
+      throw error;
+    }
+    await saved.readAt(offset, ours);
+    if (ours.every((byte, index) => byte === theirs[index])) continue;
+    throw new ImagingError(
+      "environment",
+      `cannot go on: what ${mapPath} calls rescued differs from ${source.name} ` +
+        `near byte ${offset}: it is another medium, or was changed meanwhile`,
+      { hint: "put the first medium back, or remove the .part and .map files to start anew" },
+    );
+  }
+}

@@ -1,0 +1,370 @@
+import { StreamConsumer } from "../blocks/stdio.ts";
+import { compareMedia } from "../copy/compare_media.ts";
+import { type Digest, hashConsumers } from "../copy/hash_consumers.ts";
+import { sequentialPolicy } from "../copy/read_policy.ts";
+import { resumePolicy } from "../copy/resume_policy.ts";
+import { DEFAULT_CHUNK_BYTES, runCopy } from "../copy/run_copy.ts";
+import { SAVE_INTERVAL_MILLISECONDS, TrackedConsumer } from "../copy/tracked_consumer.ts";
+import type { BlockSource } from "../core/block.ts";
+import { ImagingError, VerifyError } from "../core/errors.ts";
+import { type Range, totalLength } from "../core/range.ts";
+import { formatBytes } from "../core/units.ts";
+import type { FileAccess, Location } from "../devices/device.ts";
+import type { ImageFormat, ImageSummary } from "../formats/image_format.ts";
+import { formatForOutput } from "../formats/registry.ts";
+import { formatDigestLine } from "../hashes/digest_file.ts";
+import type { HashAlgorithm } from "../hashes/hash_algorithm.ts";
+import { rangeLines, rangesJson } from "../report/ranges_text.ts";
+import { rateText, sizeText } from "../report/rate_text.ts";
+import {
+  blockSizeOption,
+  type Command,
+  type CommandContext,
+  type CommandResult,
+  hashOption,
+  type Invocation,
+  isSet,
+  positional,
+  SHARED_OPTIONS,
+  valueOf,
+} from "./command.ts";
+import { chosenPart, openMedium } from "./open_medium.ts";
+import { identityOf, PartialImage } from "./partial_image.ts";
+
+/** After a failure: how long saving the map may take. */
+const LAST_SAVE_MILLISECONDS = 400;
+
+export const read: Command = {
+  name: "read",
+  aliases: ["image"],
+  usage: "SOURCE IMAGE",
+  summary: "copy a device (or file) into an image",
+  details: [
+    "Reads every byte of SOURCE in order, with its digests, into the raw image IMAGE " +
+    "(.img .dd .raw .bin .iso, or - for stdout). The digest is printed and kept beside " +
+    "the image, as `sha256sum -c` reads it.",
+    "While it runs the image is IMAGE.part, with a map IMAGE.map in the form of GNU " +
+    "ddrescue. After any interruption the same command goes on where the map says.",
+    "What cannot be read is tried again sector by sector. Unreadable sectors are zeros in " +
+    "the image and - in the map; they are listed, and the exit code is 4.",
+    "Zeros become holes in the image file where the file system has holes.",
+  ],
+  examples: [
+    "sectorshot read /dev/sdb card.img",
+    "sectorshot read /dev/sdb card.img --hash md5,sha256 --verify",
+    "sectorshot read /dev/sdb - --hash none | ssh host 'cat > card.img'",
+  ],
+  options: [
+    SHARED_OPTIONS.hash,
+    { name: "verify", help: "read the image again, past the cache, and compare" },
+    SHARED_OPTIONS.offset,
+    SHARED_OPTIONS.length,
+    SHARED_OPTIONS.blockSize,
+    { name: "map", value: "FILE", help: "the map (IMAGE.map)" },
+    { name: "map-interval", value: "SECONDS", help: "how often the map is saved (10)" },
+    { name: "no-sparse", help: "write zeros too, leave no holes" },
+    SHARED_OPTIONS.format,
+    { name: "force", help: "replace IMAGE if it exists" },
+  ],
+  positionals: { min: 2, max: 2 },
+  run,
+};
+
+async function run(invocation: Invocation, context: CommandContext): Promise<CommandResult> {
+  const imagePath = positional(invocation, 1);
+  const algorithms = hashOption(invocation);
+  const intervalMilliseconds = intervalOption(invocation);
+  const replace = isSet(invocation, "force");
+  const format = imagePath === "-"
+    ? undefined
+    : formatForOutput(imagePath, valueOf(invocation, "format"));
+  if (format === undefined && context.json) {
+    throw new ImagingError("usage", "cannot use --json with -: both want stdout", {
+      hint: "name an image file, or leave out --json",
+    });
+  }
+  if (format !== undefined) await checkDestination(context, imagePath, replace);
+  await using medium = await openMedium(context, positional(invocation, 0));
+  const { source, offset } = chosenPart(invocation, medium);
+  const chunkBytes = blockSizeOption(invocation, source.sectorSize) ?? DEFAULT_CHUNK_BYTES;
+  const job: ReadJob = { context, source, algorithms, chunkBytes, started: performance.now() };
+  context.phase(`reading ${source.name}`);
+  if (format === undefined) return await readToStdout(job);
+  await warnAboutSelf(context, imagePath, medium.location);
+  await using files = context.backend.openFiles();
+  await using partial = await PartialImage.open({
+    backend: context.backend,
+    files,
+    path: imagePath,
+    mapPath: valueOf(invocation, "map") ?? `${imagePath}.map`,
+    source,
+    identity: identityOf(source, offset, medium.location),
+  });
+  return await readToImage(job, {
+    files,
+    partial,
+    imagePath,
+    format,
+    intervalMilliseconds,
+    sparse: !isSet(invocation, "no-sparse"),
+    verify: isSet(invocation, "verify"),
+    replace,
+  });
+}
+
+/** What is read, and how. */
+interface ReadJob {
+  readonly context: CommandContext;
+  readonly source: BlockSource;
+  readonly algorithms: readonly HashAlgorithm[];
+  readonly chunkBytes: number;
+  /** Milliseconds. */
+  readonly started: number;
+}
+
+/** Where it goes. */
+interface ReadTarget {
+  readonly files: FileAccess;
+  readonly partial: PartialImage;
+  readonly imagePath: string;
+  readonly format: ImageFormat;
+  readonly intervalMilliseconds: number;
+  readonly sparse: boolean;
+  readonly verify: boolean;
+  readonly replace: boolean;
+}
+
+function intervalOption(invocation: Invocation): number {
+  const text = valueOf(invocation, "map-interval");
+  if (text === undefined) return SAVE_INTERVAL_MILLISECONDS;
+  const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
+  if (seconds >= 0.01 && seconds <= 3600) return seconds * 1000;
+  throw new ImagingError("usage", `cannot use --map-interval ${text}`, {
+    hint: "give seconds, from 0.01 to 3600",
+  });
+}
+
+/** Refuses before anything is opened what could only fail at the end. */
+async function checkDestination(
+  context: CommandContext,
+  path: string,
+  replace: boolean,
+): Promise<void> {
+  const { kind } = await context.backend.locate(path);
+  if (kind === "missing") return;
+  if (kind === "file") {
+    if (replace) return;
+    throw new ImagingError("usage", `cannot write ${path}: it exists`, {
+      hint: "choose another name, or add --force to replace it",
+    });
+  }
+  const what = kind === "directory" ? "a folder" : kind === "device" ? "a disk" : "no file";
+  throw new ImagingError("usage", `cannot write the image ${path}: it is ${what}`, {
+    hint: kind === "device"
+      ? "read makes image files; to copy disk to disk use `sectorshot clone`"
+      : "give the image a file name such as card.img",
+  });
+}
+
+/** An image on the disk that is being read changes what it images. */
+async function warnAboutSelf(
+  context: CommandContext,
+  imagePath: string,
+  location: Location | undefined,
+): Promise<void> {
+  if (location?.kind !== "device") return;
+  const slash = imagePath.lastIndexOf("/");
+  const folder = slash < 0 ? "." : imagePath.slice(0, slash) || "/";
+  const home = await context.backend.locate(`${folder}/.`);
+  if (home.kind !== "directory") return;
+  const { disk } = location;
+  const numbers = [disk.number, ...disk.partitions.map((partition) => partition.number)];
+  if (!numbers.includes(home.onDevice)) return;
+  context.note({
+    level: "warning",
+    message: `${imagePath} lies on ${disk.path} itself, which changes while it is being read`,
+  });
+}
+
+async function readToStdout(job: ReadJob): Promise<CommandResult> {
+  const { context, source, algorithms, chunkBytes } = job;
+  const { bytes, bad, results } = await runCopy({
+    policy: sequentialPolicy(source, { chunkBytes, onBad: "zero" }),
+    consumers: [
+      ...hashConsumers(algorithms, source.size),
+      new StreamConsumer("stdout", (piece) => context.writeStdout(piece)),
+    ],
+    chunkBytes,
+    onProgress: (progress) => context.progress(progress),
+    signal: context.signal,
+  });
+  const digests = results.filter((result): result is Digest => result !== undefined);
+  return { ...resultOf(job, "-", { bytes, bad, digests }), stdoutIsData: true };
+}
+
+async function readToImage(job: ReadJob, target: ReadTarget): Promise<CommandResult> {
+  const { context, source, algorithms, chunkBytes } = job;
+  const { files, partial, format, imagePath } = target;
+  const { map, saved, savedBytes, partPath } = partial;
+  const needsSaved = algorithms.length > 0 && saved !== undefined;
+  if (savedBytes > 0) {
+    context.note({
+      level: "note",
+      message: `going on with ${partPath}: ${formatBytes(savedBytes)} of ` +
+        `${formatBytes(source.size)} are done` +
+        (needsSaved ? " and only hashed again" : ""),
+    });
+  }
+  context.whenCancelled(
+    map === undefined
+      ? `what came is in ${partPath}`
+      : `what was read is in ${partPath}: run the same command again to go on`,
+  );
+  const policy = map === undefined
+    ? sequentialPolicy(source, { chunkBytes, onBad: "zero" })
+    : resumePolicy({ source, saved, map: map.clone(), chunkBytes, withSaved: needsSaved });
+  const writer = format.create?.(partial.file, { size: source.size, sparse: target.sparse });
+  if (writer === undefined) throw new Error(`The format ${format.id} cannot be written`);
+  const tracked = map === undefined ? undefined : new TrackedConsumer(writer, {
+    map,
+    save: (durable) => partial.saveMap(durable),
+    intervalMilliseconds: target.intervalMilliseconds,
+  });
+  let copied;
+  try {
+    copied = await runCopy({
+      policy,
+      consumers: [tracked ?? writer, ...hashConsumers(algorithms, source.size)],
+      chunkBytes,
+      onProgress: (progress) => context.progress(progress),
+      signal: context.signal,
+    });
+  } catch (error) {
+    if (tracked !== undefined) await saveAfterFailure(context, tracked);
+    throw error;
+  }
+  const [summary, ...digests] = copied.results as [ImageSummary, ...Digest[]];
+  if (target.verify) await verifyImage(job, partPath, digests);
+  await partial.complete(target.replace);
+  for (const digest of digests) {
+    const name = imagePath.slice(imagePath.lastIndexOf("/") + 1);
+    const line = formatDigestLine(digest.hex, name);
+    const path = `${imagePath}.${digest.algorithm.extension}`;
+    await files.writeAtomically(path, new TextEncoder().encode(`${line}\n`));
+  }
+  return resultOf(job, imagePath, {
+    bytes: summary.size,
+    bad: map?.ranges("-") ?? copied.bad,
+    digests,
+    savedBytes,
+    holeBytes: summary.holeBytes,
+    verified: target.verify,
+  });
+}
+
+/** After a failure: what was written is still worth keeping. */
+async function saveAfterFailure(
+  context: CommandContext,
+  tracked: TrackedConsumer<ImageSummary>,
+): Promise<void> {
+  const late = Promise.withResolvers<"late">();
+  const timer = setTimeout(() => late.resolve("late"), LAST_SAVE_MILLISECONDS);
+  const saving = tracked.saveNow().catch((error: unknown) => {
+    if (!(error instanceof ImagingError)) throw error;
+    context.note({
+      level: "warning",
+      message: `the map could not be brought up to date (${error.message}); ` +
+        "the one saved before still holds, so a little more is read again",
+    });
+  });
+  await (context.signal.aborted ? Promise.race([saving, late.promise]) : saving);
+  clearTimeout(timer);
+}
+
+/** Reads the image again, from the medium where the system lets us, and compares. */
+async function verifyImage(
+  job: ReadJob,
+  partPath: string,
+  digests: readonly Digest[],
+): Promise<void> {
+  const { context, source, chunkBytes } = job;
+  context.phase(`verifying ${partPath}`);
+  await using image = await context.backend.openSource(partPath, { direct: true });
+  const [expected] = digests;
+  if (expected !== undefined) {
+    const { results } = await runCopy({
+      policy: sequentialPolicy(image, { chunkBytes, onBad: "fail" }),
+      consumers: hashConsumers([expected.algorithm], image.size),
+      chunkBytes,
+      onProgress: (progress) => context.progress(progress),
+      signal: context.signal,
+    });
+    if (results[0]?.hex === expected.hex) return;
+  } else if (!Number.isFinite(source.size)) {
+    throw new ImagingError(
+      "usage",
+      "cannot verify: a stream can be compared by its hash only",
+      {
+        hint: "leave out --hash none",
+      },
+    );
+  }
+  const comparison = Number.isFinite(source.size)
+    ? await compareMedia(source, image, {
+      chunkBytes,
+      onProgress: (progress) => context.progress(progress),
+      signal: context.signal,
+    })
+    : undefined;
+  if (expected === undefined && comparison?.differingCount === 0) return;
+  throw new VerifyError(
+    `verification failed: ${partPath} does not hold what was read from ${source.name}`,
+    comparison?.differing ?? [],
+    { hint: "the destination or the memory of this machine may be failing: do not rely on it" },
+  );
+}
+
+/** What a read came to. */
+interface ReadSummary {
+  readonly bytes: number;
+  readonly bad: readonly Range[];
+  readonly digests: readonly Digest[];
+  readonly savedBytes?: number;
+  readonly holeBytes?: number;
+  readonly verified?: boolean;
+}
+
+function resultOf(job: ReadJob, image: string, summary: ReadSummary): CommandResult {
+  const { source, started } = job;
+  const { bytes, bad, digests, savedBytes = 0 } = summary;
+  const seconds = (performance.now() - started) / 1000;
+  const badBytes = totalLength(bad);
+  const target = image === "-" ? "stdout" : image;
+  const text = [
+    `${target}: ${sizeText(bytes)} read from ${source.name} ${
+      rateText(bytes - savedBytes, seconds)
+    }`,
+    ...digests.map(({ algorithm, hex }) => `${algorithm.id}: ${hex}`),
+  ];
+  if (summary.verified) text.push("verified: the image was read again and is the same");
+  if (badBytes > 0) {
+    text.push(...rangeLines("unreadable", { ranges: bad, bytes: badBytes }, source.sectorSize));
+    text.push("They are zeros in the image.");
+  }
+  return {
+    outcome: badBytes > 0 ? "unreadable" : "done",
+    text,
+    json: {
+      source: source.name,
+      image,
+      bytes,
+      hashes: Object.fromEntries(digests.map(({ algorithm, hex }) => [algorithm.id, hex])),
+      badBytes,
+      bad: rangesJson(bad),
+      resumedBytes: savedBytes,
+      holeBytes: summary.holeBytes ?? 0,
+      verified: summary.verified ?? false,
+      seconds,
+    },
+  };
+}

@@ -1,0 +1,269 @@
+import { compareMedia, type MediaComparison } from "../copy/compare_media.ts";
+import type { BlockSource } from "../core/block.ts";
+import { ImagingError } from "../core/errors.ts";
+import { totalLength } from "../core/range.ts";
+import { formatCount } from "../core/units.ts";
+import type { FileAccess } from "../devices/device.ts";
+import { parseDigestLine } from "../hashes/digest_file.ts";
+import type { HashAlgorithm } from "../hashes/hash_algorithm.ts";
+import { findHash, HASH_ALGORITHMS, hashOfLine } from "../hashes/registry.ts";
+import { rangeLines, rangesJson } from "../report/ranges_text.ts";
+import { rateText, sizeText } from "../report/rate_text.ts";
+import {
+  blockSizeOption,
+  type Command,
+  type CommandContext,
+  type CommandResult,
+  type Invocation,
+  positional,
+  SHARED_OPTIONS,
+  valueOf,
+} from "./command.ts";
+import { hashMedium } from "./hash_medium.ts";
+import { openMedium } from "./open_medium.ts";
+
+export const verify: Command = {
+  name: "verify",
+  aliases: [],
+  usage: "IMAGE [TARGET]",
+  summary: "compare an image with a device or image, or with its digests",
+  details: [
+    "With TARGET: compares byte by byte, reading a device past every cache. Where they " +
+    "differ is listed in bytes and sectors, and the exit code is 2. An image that is " +
+    "shorter than TARGET is compared over its own length.",
+    "Without TARGET: reads the image and compares its digests with those that lie beside " +
+    "it (IMAGE.sha256, .sha1, .md5, .sha512, .b3, or a list such as SHA256SUMS), or with " +
+    "--expect.",
+  ],
+  examples: [
+    "sectorshot verify card.img /dev/sdb",
+    "sectorshot verify card.img",
+    "sectorshot verify card.img --expect sha256:e3b0c442...",
+  ],
+  options: [
+    { name: "expect", value: "HASH:HEX", help: "the digest that the image must have" },
+    SHARED_OPTIONS.blockSize,
+  ],
+  positionals: { min: 1, max: 2 },
+  run,
+};
+
+async function run(invocation: Invocation, context: CommandContext): Promise<CommandResult> {
+  const [imagePath = "", targetPath] = invocation.positionals;
+  const expect = valueOf(invocation, "expect");
+  if (targetPath === undefined) {
+    return await verifyDigests(invocation, context, imagePath, expect);
+  }
+  if (expect !== undefined) {
+    throw new ImagingError("usage", "cannot use --expect together with a TARGET", {
+      hint: "verify once with each",
+    });
+  }
+  if (targetPath === "-") {
+    throw new ImagingError("usage", "cannot compare with stdin as TARGET", {
+      hint: "name it as IMAGE: sectorshot verify - TARGET",
+    });
+  }
+  const started = performance.now();
+  await using image = await openMedium(context, imagePath);
+  await using target = await openMedium(context, targetPath);
+  const { source } = image;
+  const chunkBytes = blockSizeOption(invocation, target.source.sectorSize);
+  context.phase(`comparing ${imagePath} with ${targetPath}`);
+  const comparison = await compareMedia(source, target.source, {
+    chunkBytes,
+    onProgress: (progress) => context.progress(progress),
+    signal: context.signal,
+  });
+  const seconds = (performance.now() - started) / 1000;
+  return comparisonResult({ image: source, target: target.source, comparison, seconds });
+}
+
+/** What was compared, and what came of it. */
+export interface ComparisonSummary {
+  readonly image: BlockSource;
+  readonly target: BlockSource;
+  readonly comparison: MediaComparison;
+  readonly seconds: number;
+}
+
+/** The result of a comparison, for people and for programs. */
+export function comparisonResult(summary: ComparisonSummary): CommandResult {
+  const { image, target, comparison, seconds } = summary;
+  const { bytes, differing, differingCount, differingBytes, missingBytes } = comparison;
+  const { sectorSize } = target;
+  const restBytes = Math.max(0, target.size - bytes - missingBytes);
+  const unreadable = [
+    { name: image.name, ranges: comparison.unreadableHere },
+    { name: target.name, ranges: comparison.unreadable },
+  ].filter(({ ranges }) => ranges.length > 0);
+  const isSame = differingCount === 0 && missingBytes === 0;
+  const text: string[] = [];
+  const compared = `${sizeText(bytes)} compared ${rateText(bytes, seconds)}`;
+  if (!isSame) text.push(`${image.name} and ${target.name} differ: ${compared}`);
+  else if (unreadable.length > 0) text.push(`what could be read is the same: ${compared}`);
+  else text.push(`${image.name} and ${target.name} hold the same bytes: ${compared}`);
+  if (comparison.firstDifference !== undefined) {
+    text.push(`first difference at byte ${formatCount(comparison.firstDifference)}`);
+  }
+  if (differingCount > 0) {
+    const list = { ranges: differing, count: differingCount, bytes: differingBytes };
+    text.push(...rangeLines("differing", list, sectorSize));
+  }
+  if (missingBytes > 0) {
+    text.push(`${target.name} ends ${sizeText(missingBytes)} before ${image.name} does`);
+  }
+  for (const { name, ranges } of unreadable) {
+    const list = { ranges, bytes: totalLength(ranges) };
+    text.push(...rangeLines(`unreadable on ${name}`, list, sectorSize));
+  }
+  if (restBytes > 0) {
+    text.push(
+      `not compared: the last ${sizeText(restBytes)} of ${target.name}, the image is shorter`,
+    );
+  }
+  return {
+    outcome: !isSame ? "mismatch" : unreadable.length > 0 ? "unreadable" : "done",
+    text,
+    json: {
+      image: image.name,
+      target: target.name,
+      bytes,
+      same: isSame && unreadable.length === 0,
+      firstDifference: comparison.firstDifference ?? null,
+      differingBytes,
+      differingCount,
+      differing: rangesJson(differing),
+      missingBytes,
+      notComparedBytes: restBytes,
+      unreadable: unreadable.map(({ name, ranges }) => ({ name, ranges: rangesJson(ranges) })),
+      seconds,
+    },
+  };
+}
+
+/** A digest that the image should have, and who says so. */
+interface Expectation {
+  readonly algorithm: HashAlgorithm;
+  readonly hex: string;
+  readonly from: string;
+}
+
+async function verifyDigests(
+  invocation: Invocation,
+  context: CommandContext,
+  imagePath: string,
+  expect: string | undefined,
+): Promise<CommandResult> {
+  const started = performance.now();
+  await using medium = await openMedium(context, positional(invocation, 0));
+  const { source } = medium;
+  await using files = context.backend.openFiles();
+  const expectations = expect !== undefined
+    ? [parseExpectation(expect)]
+    : await findExpectations(files, imagePath);
+  if (expectations.length === 0) {
+    throw new ImagingError(
+      "usage",
+      `cannot verify ${imagePath}: there is no digest beside it`,
+      {
+        hint: "name a device to compare with, or say --expect sha256:HEX",
+      },
+    );
+  }
+  context.phase(`verifying ${imagePath}`);
+  const algorithms = [...new Set(expectations.map((each) => each.algorithm))];
+  const chunkBytes = blockSizeOption(invocation, source.sectorSize);
+  const { bytes, bad, digests } = await hashMedium(context, source, algorithms, chunkBytes);
+  const checks = expectations.map(({ algorithm, hex, from }) => {
+    const actual = digests.find((each) => each.algorithm === algorithm)?.hex ?? "";
+    return { algorithm: algorithm.id, expected: hex, actual, from, same: actual === hex };
+  });
+  const isSame = checks.every((check) => check.same);
+  const seconds = (performance.now() - started) / 1000;
+  const text = [
+    `${imagePath}: ${sizeText(bytes)} verified ${rateText(bytes, seconds)}`,
+    ...checks.flatMap(({ algorithm, expected, actual, from, same }) =>
+      same ? [`${algorithm}: OK, as in ${from}`] : [
+        `${algorithm}: DIFFERS from ${from}`,
+        `  expected ${expected}`,
+        `  found    ${actual}`,
+      ]
+    ),
+  ];
+  if (bad.length > 0) {
+    const list = { ranges: bad, bytes: totalLength(bad) };
+    text.push(...rangeLines("unreadable", list, source.sectorSize));
+  }
+  return {
+    outcome: !isSame ? "mismatch" : bad.length > 0 ? "unreadable" : "done",
+    text,
+    json: { image: imagePath, bytes, same: isSame, checks, bad: rangesJson(bad), seconds },
+  };
+}
+
+function parseExpectation(text: string): Expectation {
+  const [, name = "", hex = ""] = /^([a-z0-9]+):([0-9a-fA-F]+)$/.exec(text) ?? [];
+  const algorithm = findHash(name);
+  if (algorithm !== undefined && hex.length === algorithm.digestBytes * 2) {
+    return { algorithm, hex: hex.toLowerCase(), from: "--expect" };
+  }
+  const reason = algorithm === undefined
+    ? "it does not begin with the name of a hash"
+    : `${name} has ${algorithm.digestBytes * 2} digits, not ${hex.length}`;
+  throw new ImagingError("usage", `cannot use --expect ${text}: ${reason}`, {
+    hint: "write it as sha256:HEX",
+  });
+}
+
+/** Lists that distributions put beside their images; the hash is told by the name. */
+const DIGEST_LISTS: readonly (readonly [name: string, hash: string | undefined])[] = [
+  ["SHA256SUMS", "sha256"],
+  ["SHA256SUMS.txt", "sha256"],
+  ["sha256sum.txt", "sha256"],
+  ["SHA512SUMS", "sha512"],
+  ["SHA1SUMS", "sha1"],
+  ["MD5SUMS", "md5"],
+  ["B3SUMS", "blake3"],
+  ["CHECKSUM", undefined],
+];
+
+/** Every digest that lies beside the image. */
+async function findExpectations(files: FileAccess, imagePath: string): Promise<Expectation[]> {
+  const slash = imagePath.lastIndexOf("/") + 1;
+  const folder = imagePath.slice(0, slash);
+  const name = imagePath.slice(slash);
+  const beside = HASH_ALGORITHMS.flatMap((algorithm) =>
+    [...new Set([algorithm.extension, algorithm.id])].map((extension) =>
+      [`${imagePath}.${extension}`, algorithm, true] as const
+    )
+  );
+  const lists = DIGEST_LISTS.map(([list, hash]) =>
+    [`${folder}${list}`, hash === undefined ? undefined : findHash(hash), false] as const
+  );
+  const found: Expectation[] = [];
+  for (const [path, algorithm, isOwn] of [...beside, ...lists]) {
+    const content = await files.read(path);
+    if (content === undefined) continue;
+    const entries = new TextDecoder().decode(content).split("\n")
+      .flatMap((line) => parseDigestLine(line) ?? []);
+    // A file that belongs to the image alone may hold another name: it was renamed.
+    const ours = entries.filter((entry) => entry.name.replace(/^\.\//, "") === name);
+    const chosen = ours.length > 0 ? ours : isOwn && entries.length === 1 ? entries : [];
+    if (chosen.length === 0 && isOwn) {
+      throw new ImagingError("corrupt", `cannot use ${path}: it holds no digest of ${name}`, {
+        hint: "a line looks like: HEX  NAME",
+      });
+    }
+    for (const entry of chosen) {
+      const of = algorithm ?? hashOfLine(entry);
+      if (of === undefined || entry.hex.length !== of.digestBytes * 2) {
+        throw new ImagingError("corrupt", `cannot use ${path}: a digest of the wrong length`, {
+          hint: "a line looks like: HEX  NAME",
+        });
+      }
+      found.push({ algorithm: of, hex: entry.hex, from: path });
+    }
+  }
+  return found;
+}

@@ -1,0 +1,2 @@
+/** Every operating system there is a backend for: one line each. */
+export { linuxBackend } from "./linux_backend.ts";

@@ -1,0 +1,13 @@
+import { formatBytes, formatCount, formatDuration } from "../core/units.ts";
+
+/** "2,147,483,648 bytes (2 GiB)" */
+export function sizeText(bytes: number): string {
+  const exact = `${formatCount(bytes)} bytes`;
+  return bytes < 1024 ? exact : `${exact} (${formatBytes(bytes)})`;
+}
+
+/** "in 0:12, 170 MiB/s" */
+export function rateText(bytes: number, seconds: number): string {
+  const rate = `${formatBytes(Math.round(bytes / Math.max(seconds, 0.001)))}/s`;
+  return `in ${formatDuration(seconds)}, ${rate}`;
+}
