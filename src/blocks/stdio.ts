@@ -8,6 +8,7 @@ export class StreamSource implements BlockSource {
   readonly sectorSize = 512;
   readonly #reader: ReadableStreamBYOBReader;
   #at = 0;
+  #ended = false;
   #turn: Promise<unknown> = Promise.resolve();
 
   /** Takes over the stream. */
@@ -24,6 +25,8 @@ export class StreamSource implements BlockSource {
   }
 
   async #read(offset: number, into: Bytes): Promise<number> {
+    // Whoever reads ahead asks for more before the end is known.
+    if (this.#ended) return 0;
     if (offset !== this.#at) {
       throw new RangeError(`Cannot read ${this.name} at ${offset}: it is at ${this.#at}`);
     }
@@ -32,7 +35,10 @@ export class StreamSource implements BlockSource {
     while (length < into.length) {
       const wanted = Math.min(scratch.length, into.length - length);
       const { value, done } = await this.#reader.read(scratch.subarray(0, wanted));
-      if (done || value === undefined) break;
+      if (done || value === undefined) {
+        this.#ended = true;
+        break;
+      }
       into.set(value, length);
       length += value.length;
       scratch = new Uint8Array(value.buffer);

@@ -1,4 +1,8 @@
 /** Every verb there is: one line each. */
+export { clone } from "./clone.ts";
 export { hash } from "./hash.ts";
+export { info } from "./info.ts";
+export { list } from "./list.ts";
 export { read } from "./read.ts";
 export { verify } from "./verify.ts";
+export { write } from "./write.ts";

@@ -1,8 +1,7 @@
-import { addressOf } from "../../ffi/memory.ts";
 import type { Chunk, ChunkConsumer } from "../core/block.ts";
 import { toHex } from "../core/bytes.ts";
 import type { HashAlgorithm, Hasher } from "../hashes/hash_algorithm.ts";
-import type { HashReply, HashRequest } from "./hash_worker.ts";
+import { HashThread } from "./hash_thread.ts";
 
 /** A finished digest. */
 export interface Digest {
@@ -58,49 +57,27 @@ class LocalHashConsumer implements ChunkConsumer<Digest> {
 class ThreadedHashConsumer implements ChunkConsumer<Digest> {
   readonly name: string;
   readonly #algorithm: HashAlgorithm;
-  readonly #worker: Worker;
-  readonly #replies: PromiseWithResolvers<HashReply>[] = [];
+  readonly #thread: HashThread;
 
   constructor(algorithm: HashAlgorithm) {
     this.name = algorithm.id;
     this.#algorithm = algorithm;
-    this.#worker = new Worker(new URL("./hash_worker.ts", import.meta.url), {
-      type: "module",
-      name: algorithm.id,
-    });
-    this.#worker.onmessage = (event: MessageEvent<HashReply>) =>
-      this.#replies.shift()?.resolve(event.data);
-    this.#worker.onerror = (event) => {
-      event.preventDefault();
-      const error = new Error(`The thread for ${this.name} died: ${event.message}`);
-      for (const reply of this.#replies.splice(0)) reply.reject(error);
-    };
-    this.#post({ start: algorithm.id });
+    this.#thread = new HashThread(algorithm.id);
+    this.#thread.start();
   }
 
-  async consume(chunk: Chunk): Promise<void> {
-    await this.#ask({ address: addressOf(chunk.bytes), length: chunk.length });
+  consume(chunk: Chunk): Promise<void> {
+    return this.#thread.update(chunk.bytes);
   }
 
   async finish(): Promise<Digest> {
-    const digest = await this.#ask({ finish: true });
-    this.#worker.terminate();
-    return { algorithm: this.#algorithm, hex: toHex(digest ?? new Uint8Array()) };
+    const digest = await this.#thread.digest();
+    this.#thread[Symbol.dispose]();
+    return { algorithm: this.#algorithm, hex: toHex(digest) };
   }
 
   abort(): Promise<void> {
-    this.#worker.terminate();
+    this.#thread[Symbol.dispose]();
     return Promise.resolve();
-  }
-
-  #post(request: HashRequest): void {
-    this.#worker.postMessage(request);
-  }
-
-  #ask(request: HashRequest): Promise<HashReply> {
-    const reply = Promise.withResolvers<HashReply>();
-    this.#replies.push(reply);
-    this.#post(request);
-    return reply.promise;
   }
 }

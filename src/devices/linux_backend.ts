@@ -5,7 +5,7 @@ import { OsError } from "../../ffi/os_error.ts";
 import { cString } from "../../ffi/strings.ts";
 import { statPath } from "../../ffi/system_files.ts";
 import type { BlockSource, Bytes } from "../core/block.ts";
-import { type Finding, ImagingError, ReadError } from "../core/errors.ts";
+import { type Finding, ImagingError, ReadError, WriteError } from "../core/errors.ts";
 import type {
   DeviceBackend,
   DeviceInfo,
@@ -217,6 +217,13 @@ class LinuxSink implements DeviceSink {
   }
 
   writeAt(offset: number, bytes: Bytes): Promise<void> {
+    if (offset + bytes.length > this.size) {
+      const message = `cannot write to ${this.name}: what comes is larger than its ` +
+        `${this.size} bytes`;
+      return Promise.reject(
+        new WriteError(message, this.size, { hint: "choose a larger target" }),
+      );
+    }
     return writeChannel(this.#channel, offset, bytes);
   }
 
@@ -231,11 +238,11 @@ class LinuxSink implements DeviceSink {
       return [];
     } catch (error) {
       if (!(error instanceof OsError)) throw error;
-      return [{
-        level: "note",
-        message: `the kernel did not read the new partition table of ${name} ` +
-          `(${error.code}): unplug it and plug it in again before you use it here`,
-      }];
+      const message = error.code === "EINVAL"
+        ? `the kernel looks for no partitions on ${name} (EINVAL)`
+        : `the kernel did not read the new partition table of ${name} (${error.code}): ` +
+          "unplug it and plug it in again before you use it here";
+      return [{ level: "note", message }];
     }
   }
 
@@ -255,6 +262,8 @@ async function unmount(disk: DeviceInfo): Promise<void> {
     try {
       await thread.call("umount2", cString(where), 0);
     } catch (cause) {
+      // Not mounted any more: two disks of one btrfs share a mount point.
+      if (cause instanceof OsError && cause.code === "EINVAL") continue;
       const error = environmentError(`cannot unmount ${device} from ${where}`, cause);
       throw new ImagingError("environment", error.message, {
         cause,

@@ -1,0 +1,102 @@
+/** What is on a disk: its partition table, and what fills each partition. */
+import { SliceSource } from "../blocks/slice.ts";
+import type { BlockSource } from "../core/block.ts";
+import { type Finding, FormatError, ImagingError } from "../core/errors.ts";
+import { intersection, type Range } from "../core/range.ts";
+import { formatBytes } from "../core/units.ts";
+import { printable } from "../core/text.ts";
+import type { FileSystemIdentity } from "../filesystems/file_system.ts";
+import { identifyFileSystem } from "../filesystems/identify_file_system.ts";
+import { gaps, type Partition, type PartitionTable } from "../volumes/partition_table.ts";
+import { readPartitionTable } from "../volumes/read_partition_table.ts";
+import type { CommandContext } from "./command.ts";
+
+/** A partition and what fills it. */
+export interface PartitionContent {
+  readonly partition: Partition;
+  /** Undefined when nothing was recognized. */
+  readonly fileSystem: FileSystemIdentity | undefined;
+}
+
+/** What is on a disk. */
+export interface DiskContent {
+  readonly table: PartitionTable;
+  readonly partitions: readonly PartitionContent[];
+  /** What fills the whole disk, beside or instead of a partition table. */
+  readonly fileSystem: FileSystemIdentity | undefined;
+  /** What no partition covers. */
+  readonly gaps: readonly Range[];
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * Looks at tables and signatures; some MiB are read, whatever the size of the disk.
+ *
+ * @throws {ReadError} when a place that is looked at cannot be read.
+ */
+export async function readDiskContent(media: BlockSource): Promise<DiskContent> {
+  const findings: Finding[] = [];
+  const table = await readPartitionTable(media);
+  findings.push(...table.findings);
+  const identify = async (
+    range: Range,
+    what: string,
+  ): Promise<FileSystemIdentity | undefined> => {
+    const inside = intersection(range, { offset: 0, length: media.size });
+    if (inside === undefined) return undefined;
+    try {
+      return await identifyFileSystem(new SliceSource(media, inside));
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      findings.push({ level: "warning", message: `${what}: ${error.message}` });
+      return undefined;
+    }
+  };
+  const partitions: PartitionContent[] = [];
+  for (const partition of table.partitions) {
+    const range = { offset: partition.start, length: partition.length };
+    const fileSystem = partition.kind === "extended"
+      ? undefined
+      : await identify(range, `partition ${partition.number}`);
+    partitions.push({ partition, fileSystem });
+  }
+  return {
+    table,
+    partitions,
+    fileSystem: await identify({ offset: 0, length: media.size }, "the disk"),
+    gaps: gaps(table, media.size),
+    findings,
+  };
+}
+
+/** "ext4 "rootfs"" */
+export function fileSystemText(identity: FileSystemIdentity): string {
+  const { title, label } = identity;
+  return label === undefined ? title : `${title} "${printable(label)}"`;
+}
+
+/** What a person must recognize before a disk is overwritten, in some lines. */
+export async function describeContent(
+  context: CommandContext,
+  path: string,
+): Promise<string[]> {
+  try {
+    await using media = await context.backend.openSource(path);
+    const { table, partitions, fileSystem } = await readDiskContent(media);
+    if (table.scheme === "none") {
+      return [fileSystem === undefined ? "no partition table" : fileSystemText(fileSystem)];
+    }
+    return [
+      `${table.title} partition table`,
+      ...partitions.map(({ partition, fileSystem }) => {
+        const { number, length, name, typeName } = partition;
+        const content = fileSystem === undefined ? typeName : fileSystemText(fileSystem);
+        const label = name === undefined ? "" : `, named "${printable(name)}"`;
+        return `${number}: ${formatBytes(length)}, ${content}${label}`;
+      }),
+    ];
+  } catch (error) {
+    if (!(error instanceof ImagingError)) throw error;
+    return [`what is on it cannot be told: ${error.message}`];
+  }
+}

@@ -1,0 +1,151 @@
+import type { Range } from "../core/range.ts";
+import { formatBytes, formatCount } from "../core/units.ts";
+import { printable } from "../core/text.ts";
+import type { FileSystemIdentity } from "../filesystems/file_system.ts";
+import { sizeText } from "../report/rate_text.ts";
+import { tableLines } from "../report/table_text.ts";
+import {
+  type Command,
+  type CommandContext,
+  type CommandResult,
+  type Invocation,
+  positional,
+} from "./command.ts";
+import {
+  type DiskContent,
+  fileSystemText,
+  type PartitionContent,
+  readDiskContent,
+} from "./disk_content.ts";
+import { type OpenedMedium, openMedium } from "./open_medium.ts";
+
+export const info: Command = {
+  name: "info",
+  aliases: [],
+  usage: "SOURCE",
+  summary: "geometry, partitions and file systems of a device or image",
+  details: [
+    "Shows size and sectors, the partition table (MBR with logical partitions, GPT with " +
+    "both copies checked), what each partition holds, the gaps between them, and what is " +
+    "odd about all that.",
+  ],
+  examples: ["sectorshot info /dev/sdb", "sectorshot info card.img --json"],
+  options: [],
+  positionals: { min: 1, max: 1 },
+  run,
+};
+
+async function run(invocation: Invocation, context: CommandContext): Promise<CommandResult> {
+  const path = positional(invocation, 0);
+  await using medium = await openMedium(context, path);
+  const content = await readDiskContent(medium.source);
+  for (const finding of content.findings) context.note(finding);
+  return {
+    outcome: "done",
+    text: contentLines(path, medium, content),
+    json: contentJson(path, medium, content),
+  };
+}
+
+function physicalSectorSize({ source, location }: OpenedMedium): number {
+  return location?.kind === "device" ? location.disk.physicalSectorSize : source.sectorSize;
+}
+
+function contentLines(path: string, medium: OpenedMedium, content: DiskContent): string[] {
+  const { source } = medium;
+  const { table, partitions, fileSystem } = content;
+  const sectors = Math.floor(source.size / source.sectorSize);
+  const rest = source.size % source.sectorSize;
+  const lines = [
+    `${path}: ${sizeText(source.size)}, ${formatCount(sectors)} sectors` +
+    (rest === 0 ? "" : ` and ${rest} bytes`),
+    `sector size: ${source.sectorSize} logical, ${physicalSectorSize(medium)} physical`,
+  ];
+  if (medium.location?.kind === "device") {
+    const { model, serial, bus } = medium.location.disk;
+    lines.push(
+      `disk: ${printable(model ?? "unknown model")}, ` +
+        `serial ${printable(serial ?? "unknown")}, ${bus}`,
+    );
+  }
+  if (fileSystem !== undefined) lines.push(`content: ${fileSystemText(fileSystem)}`);
+  lines.push(`partition table: ${table.title}`);
+  if (table.diskGuid !== undefined) lines.push(`disk GUID: ${table.diskGuid}`);
+  if (table.diskSignature !== undefined) lines.push(`disk signature: ${table.diskSignature}`);
+  if (table.sectorSize !== source.sectorSize) {
+    lines.push(`the table counts in sectors of ${table.sectorSize} bytes`);
+  }
+  if (partitions.length > 0) lines.push("", ...partitionTable(content));
+  return lines;
+}
+
+function partitionTable({ table, partitions, gaps }: DiskContent): string[] {
+  const sectors = (bytes: number): string => formatCount(bytes / table.sectorSize);
+  const rows = [
+    ...partitions.map((each) => ({ start: each.partition.start, cells: partitionCells(each) })),
+    ...gaps.map((gap) => ({ start: gap.offset, cells: gapCells(gap) })),
+  ].toSorted((a, b) => a.start - b.start);
+  function partitionCells({ partition, fileSystem }: PartitionContent): string[] {
+    const { number, start, length, typeName, typeId, name, kind, bootable } = partition;
+    const remarks = [
+      ...(kind === "primary" ? [] : [kind]),
+      ...(bootable ? ["bootable"] : []),
+      ...partition.attributeNames,
+      ...(name === undefined ? [] : [`"${printable(name)}"`]),
+    ];
+    return [
+      String(number),
+      sectors(start),
+      sectors(length),
+      formatBytes(length),
+      typeName === "unknown" ? typeId : typeName,
+      fileSystem === undefined ? "-" : fileSystemText(fileSystem),
+      [...new Set(remarks)].join(", "),
+    ];
+  }
+  function gapCells({ offset, length }: Range): string[] {
+    return ["-", sectors(offset), sectors(length), formatBytes(length), "(gap)", "", ""];
+  }
+  return tableLines(
+    ["#", ">START", ">SECTORS", ">SIZE", "TYPE", "CONTENT", "REMARKS"],
+    rows.map(({ cells }) => cells),
+  );
+}
+
+function fileSystemJson(identity: FileSystemIdentity | undefined): unknown {
+  if (identity === undefined) return null;
+  const { id, title, label = null, uuid = null } = identity;
+  return { id, title, label, uuid };
+}
+
+function contentJson(
+  path: string,
+  medium: OpenedMedium,
+  content: DiskContent,
+): Record<string, unknown> {
+  const { source } = medium;
+  const { table, partitions, gaps, findings, fileSystem } = content;
+  return {
+    source: path,
+    size: source.size,
+    sectorSize: source.sectorSize,
+    physicalSectorSize: physicalSectorSize(medium),
+    fileSystem: fileSystemJson(fileSystem),
+    table: {
+      scheme: table.scheme,
+      title: table.title,
+      sectorSize: table.sectorSize,
+      diskGuid: table.diskGuid ?? null,
+      diskSignature: table.diskSignature ?? null,
+    },
+    partitions: partitions.map(({ partition, fileSystem }) => ({
+      ...partition,
+      name: partition.name ?? null,
+      guid: partition.guid ?? null,
+      attributes: partition.attributes ?? null,
+      fileSystem: fileSystemJson(fileSystem),
+    })),
+    gaps,
+    findings,
+  };
+}

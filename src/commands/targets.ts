@@ -1,0 +1,218 @@
+/** From the names of targets to disks that a person agreed to overwrite. */
+import { isZeroFrom } from "../copy/find_data.ts";
+import type { BlockSource } from "../core/block.ts";
+import { ImagingError } from "../core/errors.ts";
+import type { DeviceInfo, Location } from "../devices/device.ts";
+import { deviceIdentity, type Refusal, refusals } from "../devices/safety.ts";
+import { sizeText } from "../report/rate_text.ts";
+import type { CommandContext } from "./command.ts";
+import { describeContent } from "./disk_content.ts";
+
+/** A disk or partition that is about to be written. */
+export type Target = Extract<Location, { kind: "device" }>;
+
+/** What is to be written, and what the command line allows. */
+export interface WritePlan {
+  readonly source: BlockSource;
+  /** Undefined for stdin. */
+  readonly sourceLocation: Location | undefined;
+  readonly force: boolean;
+  readonly unmount: boolean;
+  readonly cutZeros: boolean;
+  /** Do not ask. */
+  readonly yes: boolean;
+}
+
+/** A target that may be written, and how much of the source goes there. */
+export interface ApprovedTarget {
+  readonly target: Target;
+  /** Bytes; less than the source has only where zeros are cut off; Infinity for a stream. */
+  readonly bytes: number;
+}
+
+/**
+ * Checks every rule, shows what will be overwritten, and asks. When it resolves, the
+ * person agreed to each target, nothing is mounted there, and it is still the disk
+ * that was shown.
+ *
+ * @throws {ImagingError} for the first target that must not be written; nothing was
+ * written to any.
+ */
+export async function approveTargets(
+  context: CommandContext,
+  plan: WritePlan,
+  paths: readonly string[],
+): Promise<ApprovedTarget[]> {
+  const approved: ApprovedTarget[] = [];
+  for (const path of paths) {
+    const target = await checkTarget(context, plan, path);
+    const twin = approved.find((each) => each.target.disk.number === target.target.disk.number);
+    if (twin !== undefined) {
+      throw new ImagingError(
+        "usage",
+        `cannot write to ${path}: it is on the same disk as ${twin.target.path}`,
+        { hint: "name each disk once" },
+      );
+    }
+    approved.push(target);
+  }
+  for (const { target } of approved) await confirm(context, plan, target);
+  for (const { target } of approved) await checkAgain(context, plan, target);
+  return approved;
+}
+
+async function checkTarget(
+  context: CommandContext,
+  plan: WritePlan,
+  path: string,
+): Promise<ApprovedTarget> {
+  let target = await context.backend.locate(path);
+  const imageSize = plan.source.size;
+  const judge = (at: Location): Refusal[] =>
+    refusals({ ...plan, target: at, source: plan.sourceLocation, imageSize });
+  let found = judge(target);
+  const isMounted = target.kind === "device" &&
+    refusals({
+      ...plan,
+      unmount: false,
+      target,
+      source: plan.sourceLocation,
+      imageSize: undefined,
+    })
+      .some((refusal) => refusal.code === "mounted");
+  const hard = found.filter(({ code }) => code !== "mounted" && code !== "too-small");
+  if (hard[0] !== undefined) throw refused(hard[0]);
+  const bytes = found.some(({ code }) => code === "too-small") && target.kind === "device"
+    ? await fittingBytes(context, plan, target)
+    : imageSize;
+  if (isMounted && target.kind === "device") {
+    if (!plan.unmount) await askToUnmount(context, plan, target, found);
+    await context.backend.unmount(target.disk);
+    target = await context.backend.locate(path);
+    found = judge(target).filter(({ code }) => code !== "too-small");
+    if (found[0] !== undefined) throw refused(found[0]);
+  }
+  if (target.kind !== "device") throw new Error(`${path} passed as a device and is none`);
+  return { target, bytes };
+}
+
+function refused(refusal: Refusal): ImagingError {
+  return new ImagingError("environment", refusal.message, { hint: refusal.hint });
+}
+
+/** How much of an image that is too large may be written: all but zeros. */
+async function fittingBytes(
+  context: CommandContext,
+  plan: WritePlan,
+  target: Target,
+): Promise<number> {
+  const { source, sourceLocation, cutZeros } = plan;
+  const size = target.partition?.size ?? target.disk.size;
+  const excess = sizeText(source.size - size);
+  context.phase(`looking at the part of ${source.name} that does not fit`);
+  const onlyZeros = sourceLocation !== undefined &&
+    await isZeroFrom(source, size, context.signal);
+  if (onlyZeros && cutZeros) {
+    context.note({
+      level: "note",
+      message: `the last ${excess} of ${source.name} do not fit and are left out: ` +
+        "they hold nothing but zeros",
+    });
+    return size;
+  }
+  throw new ImagingError(
+    "environment",
+    `cannot write to ${target.path}: the image is larger by ${excess}, and that part ` +
+      (onlyZeros ? "DOES NOT contain data, only zeros" : "DOES contain data"),
+    {
+      hint: onlyZeros
+        ? "add --cut-zeros to leave it out"
+        : `choose a target of at least ${sizeText(source.size)}`,
+    },
+  );
+}
+
+async function askToUnmount(
+  context: CommandContext,
+  plan: WritePlan,
+  target: Target,
+  found: readonly Refusal[],
+): Promise<void> {
+  const mounted = found.find(({ code }) => code === "mounted");
+  if (mounted === undefined) return;
+  if (plan.yes) throw refused(mounted);
+  const answer = await context.ask([mounted.message], `Unmount ${target.path} first? [y/N] `);
+  if (!/^y(es)?$/i.test(answer ?? "")) throw refused(mounted);
+}
+
+/** Model, size and content of a disk, in lines. */
+async function describeTarget(context: CommandContext, target: Target): Promise<string[]> {
+  const { disk, partition, path } = target;
+  const { model = "unknown model", serial, bus, size } = disk;
+  const lines = [
+    partition === undefined
+      ? `${path}: ${model}${serial === undefined ? "" : `, serial ${serial}`}, ${bus}, ` +
+        sizeText(size)
+      : `${path}: partition ${partition.index} of ${disk.path} (${model}), ` +
+        sizeText(partition.size),
+  ];
+  for (const line of await describeContent(context, path)) lines.push(`  ${line}`);
+  return lines;
+}
+
+async function confirm(
+  context: CommandContext,
+  plan: WritePlan,
+  target: Target,
+): Promise<void> {
+  const lines = [
+    `${plan.source.name} will be written to`,
+    ...await describeTarget(context, target),
+    "Everything on it will be lost.",
+  ];
+  if (plan.yes) {
+    context.note({ level: "note", message: lines.join("\n  ") });
+    return;
+  }
+  if (plan.sourceLocation === undefined) {
+    throw new ImagingError("usage", "cannot ask: stdin carries the image", {
+      hint: "add --yes to write without being asked",
+    });
+  }
+  const answer = await context.ask(lines, `Type the name of the device to go on: `);
+  if (answer === undefined) {
+    throw new ImagingError("usage", "cannot ask: stdin is no terminal", {
+      hint: "add --yes to write without being asked",
+    });
+  }
+  if (answer !== target.path && answer !== target.disk.path) {
+    throw new ImagingError(
+      "cancelled",
+      `nothing was written: "${answer}" is not ${target.path}`,
+    );
+  }
+}
+
+/** Between the question and the answer a card can be swapped or mounted. */
+async function checkAgain(
+  context: CommandContext,
+  plan: WritePlan,
+  target: Target,
+): Promise<void> {
+  const now = await context.backend.locate(target.path);
+  const found = refusals({
+    ...plan,
+    unmount: false,
+    target: now,
+    source: plan.sourceLocation,
+    imageSize: undefined,
+    shownIdentity: target.disk,
+  });
+  if (found[0] !== undefined) throw refused(found[0]);
+}
+
+/** A disk as it is named in results. */
+export function targetJson(disk: DeviceInfo): Record<string, unknown> {
+  const { path, model = null, serial = null, size } = disk;
+  return { path, model, serial, size, identity: deviceIdentity(disk) };
+}

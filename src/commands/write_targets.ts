@@ -1,0 +1,403 @@
+/**
+ * Writes one medium to one or several targets and proves it: everything but the first
+ * block, flush, re-read past every cache, then the first block, flush, re-read.
+ */
+import { FIRST_BLOCK_BYTES, FirstBlockLastSink } from "../blocks/first_block_last.ts";
+import { PatchedSource } from "../blocks/patched.ts";
+import { SliceSource } from "../blocks/slice.ts";
+import { type ChunkDigest, ChunkDigestConsumer } from "../copy/chunk_digests.ts";
+import { compareMedia } from "../copy/compare_media.ts";
+import { type Digest, hashConsumers } from "../copy/hash_consumers.ts";
+import { IsolatedGroup, type MemberResult } from "../copy/isolated_group.ts";
+import { sequentialPolicy } from "../copy/read_policy.ts";
+import { type CopyProgress, runCopy } from "../copy/run_copy.ts";
+import { SinkConsumer } from "../copy/sink_consumer.ts";
+import type { BlockSource, Bytes } from "../core/block.ts";
+import { type Finding, ImagingError } from "../core/errors.ts";
+import { mergeRanges, type Range, totalLength } from "../core/range.ts";
+import type { DeviceSink } from "../devices/device.ts";
+import type { HashAlgorithm } from "../hashes/hash_algorithm.ts";
+import { rangeLines, type RangeList, rangesJson } from "../report/ranges_text.ts";
+import { rateText, sizeText } from "../report/rate_text.ts";
+import {
+  type CommandContext,
+  type CommandResult,
+  type Outcome,
+  worstOutcome,
+} from "./command.ts";
+import { type ApprovedTarget, targetJson } from "./targets.ts";
+
+/** What to write, and how. */
+export interface WriteJob {
+  readonly context: CommandContext;
+  readonly source: BlockSource;
+  readonly targets: readonly ApprovedTarget[];
+  readonly algorithms: readonly HashAlgorithm[];
+  readonly chunkBytes: number;
+  readonly verify: boolean;
+  /**
+   * What the target is compared with: the source, read again; or digests taken on the
+   * way, for a source that can or should be read only once.
+   */
+  readonly compareWith: "source" | "digests";
+  /** Unreadable sectors of the source: zeros in their place, or the end. */
+  readonly onBad: "zero" | "fail";
+}
+
+/** What became of one target. */
+interface TargetResult {
+  readonly target: ApprovedTarget;
+  readonly outcome: Outcome;
+  readonly bytes: number;
+  readonly seconds: number;
+  readonly verified: boolean;
+  readonly differing: RangeList | undefined;
+  readonly error: ImagingError | undefined;
+}
+
+/** What became of all of them. */
+interface WriteResult {
+  readonly targets: readonly TargetResult[];
+  readonly digests: readonly Digest[];
+  /** Unreadable places of the source. */
+  readonly bad: readonly Range[];
+}
+
+/** A target that is open. */
+interface OpenTarget {
+  readonly approved: ApprovedTarget;
+  readonly sink: DeviceSink;
+  readonly held: FirstBlockLastSink;
+}
+
+/**
+ * Writes to every target. One that fails or is slow does not spoil the others.
+ *
+ * @throws {ImagingError} when the source fails, or the user cancels.
+ */
+export async function writeTargets(job: WriteJob): Promise<CommandResult> {
+  const { context, source, targets, compareWith } = job;
+  const names = targets.map(({ target }) => target.path).join(" and ");
+  context.whenCancelled(
+    `${names} may be incomplete and then has no partition table: write it again`,
+  );
+  context.phase(`writing ${source.name} to ${names}`);
+  const started = performance.now();
+  // What can be read at any place is read once a target: each has its own pace then.
+  const groups = compareWith === "source" ? targets.map((target) => [target]) : [targets];
+  const progress = sumProgress(groups.length, (sum) => context.progress(sum));
+  const results = await Promise.all(groups.map((group, index) =>
+    writeGroup(
+      { ...job, targets: group, algorithms: index === 0 ? job.algorithms : [] },
+      progress[index] ?? (() => {}),
+    )
+  ));
+  return writeResult(job, {
+    targets: results.flatMap((result) => result.targets),
+    digests: results.flatMap((result) => result.digests),
+    bad: mergeRanges(results.flatMap((result) => result.bad)),
+  }, (performance.now() - started) / 1000);
+}
+
+/** One progress out of several that go on beside each other. */
+function sumProgress(
+  count: number,
+  show: (progress: CopyProgress) => void,
+): ((progress: CopyProgress) => void)[] {
+  const parts: CopyProgress[] = [];
+  return Array.from({ length: count }, (_, index) => (progress: CopyProgress): void => {
+    parts[index] = progress;
+    const known = parts.filter((part) => part !== undefined);
+    const sum = (key: keyof CopyProgress): number =>
+      known.reduce((total, part) => total + part[key], 0);
+    show({
+      doneBytes: sum("doneBytes"),
+      totalBytes: progress.totalBytes * count,
+      badBytes: Math.max(...known.map((part) => part.badBytes)),
+    });
+  });
+}
+
+/** The same bytes to every target of the group, read once. */
+async function writeGroup(
+  job: WriteJob,
+  onProgress: (progress: CopyProgress) => void,
+): Promise<WriteResult> {
+  const started = performance.now();
+  const open: OpenTarget[] = [];
+  const results: TargetResult[] = [];
+  const end = (approved: ApprovedTarget, ending: Ending): void => {
+    const seconds = (performance.now() - started) / 1000;
+    results.push({ ...ending, target: approved, seconds });
+  };
+  try {
+    for (const approved of job.targets) {
+      try {
+        open.push(await openTarget(job.context, approved));
+      } catch (error) {
+        end(approved, failure(error));
+      }
+    }
+    if (open.length === 0) return { targets: results, digests: [], bad: [] };
+    // Several at once only where the source is a stream, or cannot be cut.
+    const bytes = Math.min(...open.map(({ approved }) => approved.bytes));
+    const source = new SliceSource(job.source, { offset: 0, length: bytes });
+    const copied = await copyToTargets(job, source, open, onProgress);
+    await Promise.all(open.map(async (each, index) => {
+      const error = copied.errors[index];
+      if (error !== undefined) return end(each.approved, failure(error));
+      try {
+        end(each.approved, await proveTarget(job, source, each, copied, onProgress));
+      } catch (error) {
+        end(each.approved, failure(error));
+      }
+    }));
+    return { targets: results, digests: copied.digests, bad: copied.bad };
+  } finally {
+    if (!job.context.signal.aborted) {
+      for (const { sink } of open) await sink[Symbol.asyncDispose]();
+    }
+  }
+}
+
+/** How a target ended. */
+type Ending = Omit<TargetResult, "target" | "seconds">;
+
+/** A failure of one target; cancelling ends all of them. */
+function failure(error: unknown): Ending {
+  if (!(error instanceof ImagingError) || error.kind === "cancelled") throw error;
+  return { outcome: "failed", bytes: 0, verified: false, differing: undefined, error };
+}
+
+async function openTarget(
+  context: CommandContext,
+  approved: ApprovedTarget,
+): Promise<OpenTarget> {
+  const { target } = approved;
+  const sink = await context.backend.openSink(target.path);
+  try {
+    const expected = target.partition?.size ?? target.disk.size;
+    if (sink.size !== expected) {
+      throw new ImagingError(
+        "environment",
+        `cannot write to ${target.path}: it has ${sink.size} bytes, it had ${expected}`,
+        { hint: "look at `sectorshot list` again, then start anew" },
+      );
+    }
+    const held = new FirstBlockLastSink(sink);
+    await held.blank(sink.size);
+    return { approved, sink, held };
+  } catch (error) {
+    await sink[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** What the copy itself brought. */
+interface CopiedGroup {
+  readonly bytes: number;
+  readonly bad: readonly Range[];
+  readonly digests: readonly Digest[];
+  readonly chunks: readonly ChunkDigest[];
+  /** The error of each target that failed, by its place in the group. */
+  readonly errors: readonly (ImagingError | undefined)[];
+}
+
+async function copyToTargets(
+  job: WriteJob,
+  source: BlockSource,
+  open: readonly OpenTarget[],
+  onProgress: (progress: CopyProgress) => void,
+): Promise<CopiedGroup> {
+  const { algorithms, chunkBytes, compareWith, onBad, verify, context } = job;
+  const group = new IsolatedGroup(open.map(({ held }) => new SinkConsumer(held)));
+  const chunkDigests = verify && compareWith === "digests" ? [new ChunkDigestConsumer()] : [];
+  const hashes = hashConsumers(algorithms, source.size);
+  try {
+    const { bytes, bad, results } = await runCopy({
+      policy: sequentialPolicy(source, { chunkBytes, onBad }),
+      consumers: [...group.consumers, ...chunkDigests, ...hashes],
+      chunkBytes,
+      onProgress: (progress) => onProgress(inPasses(progress, 0, verify)),
+      signal: context.signal,
+    });
+    const written = results.slice(0, open.length) as MemberResult<void>[];
+    const rest = results.slice(open.length);
+    return {
+      bytes,
+      bad,
+      digests: rest.slice(chunkDigests.length) as Digest[],
+      chunks: rest.slice(0, chunkDigests.length).flat() as ChunkDigest[],
+      errors: written.map(({ error }) => error),
+    };
+  } catch (error) {
+    const errors = group.allFailed;
+    if (errors === undefined) throw error;
+    return { bytes: 0, bad: [], digests: [], chunks: [], errors };
+  }
+}
+
+/** Writing and reading again count as one progress. */
+function inPasses(progress: CopyProgress, pass: 0 | 1, verify: boolean): CopyProgress {
+  if (!verify) return progress;
+  const { doneBytes, totalBytes, badBytes } = progress;
+  return {
+    doneBytes: doneBytes + (pass === 1 ? totalBytes : 0),
+    totalBytes: totalBytes * 2,
+    badBytes,
+  };
+}
+
+/** Reads the target again, then lets it have its first block. */
+async function proveTarget(
+  job: WriteJob,
+  source: BlockSource,
+  open: OpenTarget,
+  copied: CopiedGroup,
+  onProgress: (progress: CopyProgress) => void,
+): Promise<Ending> {
+  const { context, verify } = job;
+  const { held, sink, approved } = open;
+  const { path } = approved.target;
+  const ending = { bytes: copied.bytes, verified: verify, error: undefined };
+  if (verify) {
+    await using device = await context.backend.openSource(path, { direct: true });
+    const shown = new PatchedSource(device, held.heldBack);
+    const differing = await findDifferences(
+      job,
+      source,
+      shown,
+      copied,
+      (progress) => onProgress(inPasses(progress, 1, true)),
+    );
+    // The first block stays zero: a medium that is wrong must not look whole.
+    if (differing.bytes > 0) return { ...ending, outcome: "mismatch", differing };
+    await held.release();
+    const first = await differingFirstBlock(device, held.heldBack);
+    if (first.bytes > 0) {
+      await held.blank(sink.size);
+      return { ...ending, outcome: "mismatch", differing: first };
+    }
+  } else await held.release();
+  for (const finding of [...lastSectorFindings(copied.bytes, sink), ...await sink.announce()]) {
+    context.note(finding);
+  }
+  return { ...ending, outcome: "done", differing: undefined };
+}
+
+/** Where the target does not hold what was written to it. */
+async function findDifferences(
+  job: WriteJob,
+  source: BlockSource,
+  device: BlockSource,
+  copied: CopiedGroup,
+  onProgress: (progress: CopyProgress) => void,
+): Promise<RangeList> {
+  const { chunkBytes, compareWith, context } = job;
+  const { signal } = context;
+  if (compareWith === "source") {
+    const comparison = await compareMedia(source, device, { chunkBytes, onProgress, signal });
+    const { differing, differingCount, differingBytes, unreadable } = comparison;
+    const unreadableBytes = totalLength(unreadable);
+    return {
+      ranges: mergeRanges([...differing, ...unreadable]),
+      count: differingCount + unreadable.length,
+      bytes: differingBytes + unreadableBytes + comparison.missingBytes,
+    };
+  }
+  const written = new SliceSource(device, { offset: 0, length: copied.bytes });
+  const { results: [found], bad } = await runCopy({
+    policy: sequentialPolicy(written, { chunkBytes, onBad: "zero" }),
+    consumers: [new ChunkDigestConsumer()],
+    chunkBytes,
+    onProgress,
+    signal,
+  });
+  const ranges = copied.chunks.filter(({ hex }, index) => found[index]?.hex !== hex);
+  const all = mergeRanges([...ranges, ...bad]);
+  return { ranges: all, bytes: totalLength(all) };
+}
+
+async function differingFirstBlock(device: BlockSource, expected: Bytes): Promise<RangeList> {
+  const block = new Uint8Array(FIRST_BLOCK_BYTES).subarray(0, expected.length);
+  const length = await device.readAt(0, block);
+  const same = length === expected.length &&
+    block.every((byte, index) => byte === expected[index]);
+  const ranges = same ? [] : [{ offset: 0, length: expected.length }];
+  return { ranges, bytes: totalLength(ranges) };
+}
+
+/** An image that ends inside of a sector. */
+function lastSectorFindings(bytes: number, sink: DeviceSink): Finding[] {
+  const rest = bytes % sink.sectorSize;
+  if (rest === 0) return [];
+  return [{
+    level: "note",
+    message: `the image ends inside of a sector: the last ${sink.sectorSize - rest} bytes of ` +
+      `that sector on ${sink.name} are zeros now`,
+  }];
+}
+
+function writeResult(job: WriteJob, result: WriteResult, seconds: number): CommandResult {
+  const { source, verify } = job;
+  const badBytes = totalLength(result.bad);
+  let outcome: Outcome = badBytes > 0 ? "unreadable" : "done";
+  const text: string[] = [];
+  for (const each of result.targets) {
+    outcome = worstOutcome(outcome, each.outcome);
+    text.push(...targetLines(each, source, verify));
+  }
+  text.push(...result.digests.map(({ algorithm, hex }) => `${algorithm.id}: ${hex}`));
+  if (badBytes > 0) {
+    const list = { ranges: result.bad, bytes: badBytes };
+    text.push(...rangeLines(`unreadable on ${source.name}`, list, source.sectorSize));
+    text.push("They are zeros on the target.");
+  }
+  return {
+    outcome,
+    text,
+    json: {
+      source: source.name,
+      targets: result.targets.map(targetResultJson),
+      hashes: Object.fromEntries(
+        result.digests.map(({ algorithm, hex }) => [algorithm.id, hex]),
+      ),
+      badBytes,
+      bad: rangesJson(result.bad),
+      seconds,
+    },
+  };
+}
+
+function targetLines(result: TargetResult, source: BlockSource, verify: boolean): string[] {
+  const { target: { target }, bytes, seconds, differing, error } = result;
+  if (error !== undefined) {
+    const hint = error.hint === undefined ? [] : [`  ${error.hint}`];
+    return [`${target.path}: FAILED: ${error.message}`, ...hint];
+  }
+  const size = `${sizeText(bytes)} of ${source.name} ${rateText(bytes, seconds)}`;
+  if (differing !== undefined) {
+    return [
+      `${target.path}: VERIFICATION FAILED: it does not hold what was written to it`,
+      ...rangeLines("  differing", differing, target.disk.sectorSize),
+      "  Its first block was left empty, so that it does not look whole. The medium is",
+      "  failing, or smaller than it claims to be: do not rely on it.",
+    ];
+  }
+  return [`${target.path}: written${verify ? " and verified" : ", not verified"}: ${size}`];
+}
+
+function targetResultJson(result: TargetResult): Record<string, unknown> {
+  const { target, outcome, bytes, seconds, verified, differing, error } = result;
+  return {
+    ...targetJson(target.target.disk),
+    path: target.target.path,
+    outcome,
+    bytes,
+    verified: verified && outcome === "done",
+    differingBytes: differing?.bytes ?? 0,
+    differing: rangesJson(differing?.ranges ?? []),
+    error: error === undefined ? null : { message: error.message, hint: error.hint ?? null },
+    seconds,
+  };
+}

@@ -1,0 +1,51 @@
+import { addressOf } from "../../ffi/memory.ts";
+import type { Bytes } from "../core/block.ts";
+import type { HashReply, HashRequest } from "./hash_worker.ts";
+
+/** A thread that computes digests of one algorithm, one after the other. */
+export class HashThread implements Disposable {
+  readonly #algorithm: string;
+  readonly #worker: Worker;
+  readonly #replies: PromiseWithResolvers<HashReply>[] = [];
+
+  constructor(algorithm: string) {
+    this.#algorithm = algorithm;
+    this.#worker = new Worker(new URL("./hash_worker.ts", import.meta.url), {
+      type: "module",
+      name: algorithm,
+    });
+    this.#worker.onmessage = (event: MessageEvent<HashReply>) =>
+      this.#replies.shift()?.resolve(event.data);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      const error = new Error(`The thread for ${algorithm} died: ${event.message}`);
+      for (const reply of this.#replies.splice(0)) reply.reject(error);
+    };
+  }
+
+  /** Begins a new digest. */
+  start(): void {
+    this.#worker.postMessage({ start: this.#algorithm } satisfies HashRequest);
+  }
+
+  /** Takes the next bytes; they must stay as they are until it resolves. */
+  async update(bytes: Bytes): Promise<void> {
+    await this.#ask({ address: addressOf(bytes), length: bytes.length });
+  }
+
+  /** The digest of what came since `start`. */
+  async digest(): Promise<Uint8Array> {
+    return await this.#ask({ finish: true }) ?? new Uint8Array();
+  }
+
+  [Symbol.dispose](): void {
+    this.#worker.terminate();
+  }
+
+  #ask(request: HashRequest): Promise<HashReply> {
+    const reply = Promise.withResolvers<HashReply>();
+    this.#replies.push(reply);
+    this.#worker.postMessage(request);
+    return reply.promise;
+  }
+}

@@ -1,0 +1,53 @@
+/** What a machine must have for a test to make sense on it. */
+
+/** Where tools are: also the directories that only root has in its PATH. */
+function directories(): string[] {
+  return [...(Deno.env.get("PATH") ?? "").split(":"), "/sbin", "/usr/sbin"]
+    .filter((directory) => directory !== "");
+}
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch (error) {
+    // A directory of the PATH that this user may not look into gives no programs either.
+    const absent = [
+      Deno.errors.NotFound,
+      Deno.errors.NotADirectory,
+      Deno.errors.PermissionDenied,
+    ];
+    if (absent.some((kind) => error instanceof kind)) return false;
+    throw error;
+  }
+}
+
+/** The path of a program; undefined where there is none of that name. */
+export function toolPath(tool: string): string | undefined {
+  return directories().map((directory) => `${directory}/${tool}`).find(exists);
+}
+
+/** Do the tests run as root on Linux? */
+export function isRoot(): boolean {
+  const id = toolPath("id");
+  if (Deno.build.os !== "linux" || id === undefined) return false;
+  const { stdout } = new Deno.Command(id, { args: ["-u"], stderr: "null" }).outputSync();
+  return new TextDecoder().decode(stdout).trim() === "0";
+}
+
+/**
+ * For `ignore` of a test: true when one of these tools is missing ("root" stands for
+ * the user root). Says on stderr which.
+ *
+ * @throws {Error} when something is missing and SECTORSHOT_REQUIRE is "all": where
+ * everything must be tested, nothing is ignored.
+ */
+export function needs(...tools: string[]): boolean {
+  const missing = tools.filter((tool) =>
+    tool === "root" ? !isRoot() : toolPath(tool) === undefined
+  );
+  if (missing.length === 0) return false;
+  const message = `not on this machine: ${missing.join(", ")}`;
+  if (Deno.env.get("SECTORSHOT_REQUIRE") === "all") throw new Error(message);
+  console.error(`tests are ignored, ${message}`);
+  return true;
+}
