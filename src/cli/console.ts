@@ -1,5 +1,5 @@
 import { bold, red, setColorEnabled, yellow } from "@std/fmt/colors";
-import type { CopyProgress } from "../copy/run_copy.ts";
+import type { CopyProgress } from "../core/block.ts";
 import { type Finding, ImagingError } from "../core/errors.ts";
 import { ProgressMeter, progressText } from "./progress.ts";
 

@@ -3,7 +3,7 @@
  * that a stall is seen; elsewhere a plain line comes every ten seconds. It goes to
  * stderr, and is wiped before anything else is printed there.
  */
-import type { CopyProgress } from "../copy/run_copy.ts";
+import type { CopyProgress } from "../core/block.ts";
 import { formatBytes, formatDuration } from "../core/units.ts";
 
 /** The current rate is that of the last seconds. */

@@ -1,7 +1,6 @@
 import type { Command, CommandContext, CommandResult } from "../commands/command.ts";
-import { COMMANDS } from "../commands/registry.ts";
+import { backend, COMMANDS } from "../commands/registry.ts";
 import { ImagingError } from "../core/errors.ts";
-import { backend } from "../devices/registry.ts";
 import { parseCommandLine, type Request } from "./arguments.ts";
 import { Console, type ConsoleOptions } from "./console.ts";
 import { EXIT_BUG, EXIT_OF_ERROR, EXIT_OF_OUTCOME } from "./exit_codes.ts";

@@ -1,5 +1,5 @@
 /** What a verb is, and what it is given. */
-import type { CopyProgress } from "../copy/run_copy.ts";
+import type { CopyProgress } from "../core/block.ts";
 import { type Finding, ImagingError } from "../core/errors.ts";
 import { parseByteCount } from "../core/units.ts";
 import type { DeviceBackend } from "../devices/device.ts";

@@ -24,6 +24,8 @@ export interface DiskContent {
   readonly partitions: readonly PartitionContent[];
   /** What fills the whole disk, beside or instead of a partition table. */
   readonly fileSystem: FileSystemIdentity | undefined;
+  /** Is the partition table beyond use? A finding says why. */
+  readonly isDamaged: boolean;
   /** What no partition covers. */
   readonly gaps: readonly Range[];
   readonly findings: readonly Finding[];
@@ -36,7 +38,15 @@ export interface DiskContent {
  */
 export async function readDiskContent(media: BlockSource): Promise<DiskContent> {
   const findings: Finding[] = [];
-  const table = await readPartitionTable(media);
+  let table: PartitionTable;
+  let isDamaged = false;
+  try {
+    table = await readPartitionTable(media);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    isDamaged = true;
+    table = { ...NO_TABLE, sectorSize: media.sectorSize, findings: [finding(error)] };
+  }
   findings.push(...table.findings);
   const identify = async (
     range: Range,
@@ -48,7 +58,7 @@ export async function readDiskContent(media: BlockSource): Promise<DiskContent> 
       return await identifyFileSystem(new SliceSource(media, inside));
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      findings.push({ level: "warning", message: `${what}: ${error.message}` });
+      findings.push(finding(error, `${what}: `));
       return undefined;
     }
   };
@@ -64,9 +74,24 @@ export async function readDiskContent(media: BlockSource): Promise<DiskContent> 
     table,
     partitions,
     fileSystem: await identify({ offset: 0, length: media.size }, "the disk"),
-    gaps: gaps(table, media.size),
+    isDamaged,
+    gaps: isDamaged ? [] : gaps(table, media.size),
     findings,
   };
+}
+
+/** What stands for a table that cannot be read. */
+const NO_TABLE: Omit<PartitionTable, "sectorSize" | "findings"> = {
+  scheme: "damaged",
+  title: "damaged",
+  diskGuid: undefined,
+  diskSignature: undefined,
+  partitions: [],
+  metadata: [],
+};
+
+function finding(error: FormatError, prefix = ""): Finding {
+  return { level: "warning", message: prefix + error.message };
 }
 
 /** "ext4 "rootfs"" */

@@ -1,8 +1,8 @@
-import type { BlockSource } from "../core/block.ts";
+import type { BlockSource, CopyProgress } from "../core/block.ts";
 import type { Range } from "../core/range.ts";
 import { CompareConsumer, type Comparison } from "./compare_consumer.ts";
 import { sequentialPolicy } from "./read_policy.ts";
-import { type CopyProgress, DEFAULT_CHUNK_BYTES, runCopy } from "./run_copy.ts";
+import { DEFAULT_CHUNK_BYTES, runCopy } from "./run_copy.ts";
 
 /** How two media are compared. */
 export interface CompareOptions {

@@ -1,5 +1,5 @@
 import type { BlockSource, Bytes } from "../core/block.ts";
-import { ImagingError, ReadError } from "../core/errors.ts";
+import { type ImagingError, ReadError } from "../core/errors.ts";
 import { endOf, mergeRanges, type Range } from "../core/range.ts";
 
 /** What a read brought. */

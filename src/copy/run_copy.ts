@@ -1,5 +1,11 @@
 import { isZero } from "../../ffi/memory.ts";
-import { type Bytes, type Chunk, type ChunkConsumer, ZERO_BLOCK_BYTES } from "../core/block.ts";
+import {
+  type Bytes,
+  type Chunk,
+  type ChunkConsumer,
+  type CopyProgress,
+  ZERO_BLOCK_BYTES,
+} from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
 import { mergeRanges, type Range } from "../core/range.ts";
 import { BufferRing } from "./buffer_ring.ts";
@@ -13,16 +19,6 @@ const RING_BYTES = 32 * 1024 * 1024;
 
 /** After a cancellation: how long calls that are under way may take to end. */
 const DRAIN_MILLISECONDS = 400;
-
-/** How far a copy is. */
-export interface CopyProgress {
-  /** Bytes that went through every consumer. */
-  readonly doneBytes: number;
-  /** Bytes in all; Infinity when that is not known. */
-  readonly totalBytes: number;
-  /** Bytes that could not be read so far. */
-  readonly badBytes: number;
-}
 
 /** What to copy, from where to where. */
 export interface CopyOptions<Consumers extends readonly ChunkConsumer[]> {

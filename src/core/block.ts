@@ -76,6 +76,16 @@ export interface ChunkConsumer<Result = unknown> {
   abort(cause: unknown): Promise<void>;
 }
 
+/** How far a copy is. */
+export interface CopyProgress {
+  /** Bytes that went through every consumer. */
+  readonly doneBytes: number;
+  /** Bytes in all; Infinity when that is not known. */
+  readonly totalBytes: number;
+  /** Bytes that could not be read so far. */
+  readonly badBytes: number;
+}
+
 /** How sure a format, table or file system is that some bytes are its own. */
 export type ProbeScore = "no" | "maybe" | "exact";
 

@@ -76,7 +76,8 @@ export function utf16Text(bytes: Uint8Array, littleEndian = true): string {
 
 /**
  * Reads a piece of a medium: `length` bytes from `offset`, fewer (or none) where
- * the medium ends. Nothing outside the medium is asked for.
+ * the medium ends. The medium is asked for whole sectors, and for nothing outside of
+ * it, so that a raw device can answer.
  *
  * @throws {ReadError} when the medium does not deliver.
  */
@@ -85,7 +86,16 @@ export async function readBytes(
   offset: number,
   length: number,
 ): Promise<Bytes> {
-  const bytes = new Uint8Array(Math.max(0, Math.min(length, source.size - offset)));
-  if (bytes.length === 0) return bytes;
-  return bytes.subarray(0, await source.readAt(offset, bytes));
+  const { size, sectorSize } = source;
+  const end = Math.min(offset + length, size);
+  if (offset >= end) return new Uint8Array();
+  const first = Math.floor(offset / sectorSize) * sectorSize;
+  const sectors = new Uint8Array(
+    Math.min(Math.ceil(end / sectorSize) * sectorSize, size) - first,
+  );
+  const count = await source.readAt(first, sectors);
+  return sectors.subarray(
+    offset - first,
+    Math.max(offset - first, Math.min(count, end - first)),
+  );
 }

@@ -36,10 +36,12 @@ export const gpt: VolumeScheme = {
 
 function probe(input: ProbeInput): ProbeScore {
   const { head } = input;
-  const header = sectorSizes(input.sectorSize).some((size) => hasGptSignature(head, size));
-  const isProtected = hasBootSignature(head) && isProtective(parseMbrSector(head));
-  if (header && isProtected) return "exact";
-  return header || isProtected ? "maybe" : "no";
+  const hasHeader = sectorSizes(input.sectorSize).some((size) => hasGptSignature(head, size));
+  const sector = hasBootSignature(head) ? parseMbrSector(head) : undefined;
+  if (sector !== undefined && isProtective(sector)) return hasHeader ? "exact" : "maybe";
+  // Beside an MBR with partitions of its own, systems ignore a GPT.
+  const isIgnored = sector?.PartitionRecord.some(isUsed) ?? false;
+  return hasHeader && !isIgnored ? "maybe" : "no";
 }
 
 async function probeElsewhere(media: BlockSource): Promise<ProbeScore> {
@@ -189,8 +191,7 @@ async function readCopy(media: BlockSource, sectorSize: number, lba: number): Pr
     const { NumberOfPartitionEntries, SizeOfPartitionEntry } = header;
     const length = NumberOfPartitionEntries * SizeOfPartitionEntry;
     const offset = header.PartitionEntryLBA * sectorSize;
-    const wholeSectors = Math.ceil(length / sectorSize) * sectorSize;
-    const bytes = await readBytes(media, offset, wholeSectors);
+    const bytes = await readBytes(media, offset, length);
     const entries = parseGptEntries(bytes, header, offset);
     const sound = entryArrayChecksum(bytes, header) === header.PartitionEntryArrayCRC32;
     const problem = sound ? undefined : "the checksum of its partition entries is wrong";
