@@ -64,7 +64,7 @@ async function runCommand(request: Extract<Request, { kind: "run" }>): Promise<n
     progress: (progress) => console.progress(progress),
     note: (finding) => console.note(finding),
     ask: (lines, question) => console.ask(lines, question),
-    whenCancelled(hint) {
+    whenCancelled(hint): void {
       cancelHint = hint;
     },
     get stdin() {

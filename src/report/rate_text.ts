@@ -6,8 +6,9 @@ export function sizeText(bytes: number): string {
   return bytes < 1024 ? exact : `${exact} (${formatBytes(bytes)})`;
 }
 
-/** "in 0:12, 170 MiB/s" */
+/** "in 0:12, 170 MiB/s"; "in 3.4 s, 170 MiB/s" where it was quick. */
 export function rateText(bytes: number, seconds: number): string {
   const rate = `${formatBytes(Math.round(bytes / Math.max(seconds, 0.001)))}/s`;
-  return `in ${formatDuration(seconds)}, ${rate}`;
+  const time = seconds < 10 ? `${seconds.toFixed(1)} s` : formatDuration(seconds);
+  return `in ${time}, ${rate}`;
 }

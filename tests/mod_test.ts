@@ -1,0 +1,40 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+
+const MODULE = new URL("../mod.ts", import.meta.url);
+
+/** The program in a documentation comment, as a reader would copy it. */
+function exampleOf(source: string): string {
+  const block = /```ts\n([\s\S]*?)```/.exec(source)?.[1] ?? "";
+  return block.replace(/^ \* ?/gm, "");
+}
+
+Deno.test("the example of mod.ts type-checks and runs", async () => {
+  const example = exampleOf(await Deno.readTextFile(MODULE));
+  assertStringIncludes(example, "@sectorshot/sectorshot");
+  const folder = await Deno.makeTempDir();
+  try {
+    const path = `${folder}/example.ts`;
+    await Deno.writeTextFile(path, example.replace("@sectorshot/sectorshot", MODULE.href));
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "--check",
+        "--quiet",
+        `--config=${new URL("../deno.json", import.meta.url).pathname}`,
+        "--allow-read",
+        "--allow-write",
+        "--allow-ffi",
+        path,
+      ],
+    }).output();
+    assertEquals(code, 0, new TextDecoder().decode(stderr));
+    // A MiB of sevens, hashed by coreutils.
+    const sum = await new Deno.Command("sh", {
+      args: ["-c", "head -c 1048576 /dev/zero | tr '\\0' '\\7' | sha256sum"],
+    }).output();
+    const [hex] = new TextDecoder().decode(sum.stdout).split(" ");
+    assertEquals(new TextDecoder().decode(stdout).trim(), hex);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
