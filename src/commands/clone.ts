@@ -1,4 +1,3 @@
-import { DEFAULT_CHUNK_BYTES } from "../copy/run_copy.ts";
 import {
   blockSizeOption,
   type Command,
@@ -64,7 +63,7 @@ async function run(invocation: Invocation, context: CommandContext): Promise<Com
     source,
     targets,
     algorithms,
-    chunkBytes: blockSizeOption(invocation, sectorSize) ?? DEFAULT_CHUNK_BYTES,
+    chunkBytes: blockSizeOption(invocation, sectorSize),
     verify: !isSet(invocation, "no-verify"),
     compareWith: "digests",
     onBad: "zero",

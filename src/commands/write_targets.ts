@@ -10,7 +10,7 @@ import { compareMedia } from "../copy/compare_media.ts";
 import { type Digest, hashConsumers } from "../copy/hash_consumers.ts";
 import { IsolatedGroup, type MemberResult } from "../copy/isolated_group.ts";
 import { sequentialPolicy } from "../copy/read_policy.ts";
-import { runCopy } from "../copy/run_copy.ts";
+import { DEFAULT_CHUNK_BYTES, DEFAULT_RING_BYTES, runCopy } from "../copy/run_copy.ts";
 import { SinkConsumer } from "../copy/sink_consumer.ts";
 import type { BlockSource, Bytes, CopyProgress } from "../core/block.ts";
 import { type Finding, ImagingError } from "../core/errors.ts";
@@ -33,7 +33,8 @@ export interface WriteJob {
   readonly source: BlockSource;
   readonly targets: readonly ApprovedTarget[];
   readonly algorithms: readonly HashAlgorithm[];
-  readonly chunkBytes: number;
+  /** Bytes a request; undefined: as the number of targets allows. */
+  readonly chunkBytes: number | undefined;
   readonly verify: boolean;
   /**
    * What the target is compared with: the source, read again; or digests taken on the
@@ -42,6 +43,12 @@ export interface WriteJob {
   readonly compareWith: "source" | "digests";
   /** Unreadable sectors of the source: zeros in their place, or the end. */
   readonly onBad: "zero" | "fail";
+}
+
+/** One of several writes that go on beside each other, and its share of the memory. */
+interface GroupJob extends WriteJob {
+  readonly chunkBytes: number;
+  readonly ringBytes: number;
 }
 
 /** What became of one target. */
@@ -70,6 +77,9 @@ interface OpenTarget {
   readonly held: FirstBlockLastSink;
 }
 
+/** Many targets at once get smaller requests, so that memory stays bounded. */
+const SMALL_CHUNK_BYTES = 1024 * 1024;
+
 /**
  * Writes to every target. One that fails or is slow does not spoil the others.
  *
@@ -85,10 +95,19 @@ export async function writeTargets(job: WriteJob): Promise<CommandResult> {
   const started = performance.now();
   // What can be read at any place is read once a target: each has its own pace then.
   const groups = compareWith === "source" ? targets.map((target) => [target]) : [targets];
+  const ringBytes = Math.floor(DEFAULT_RING_BYTES / groups.length);
+  const chunkBytes = job.chunkBytes ??
+    (groups.length > 2 ? SMALL_CHUNK_BYTES : DEFAULT_CHUNK_BYTES);
   const progress = sumProgress(groups.length, (sum) => context.progress(sum));
   const results = await Promise.all(groups.map((group, index) =>
     writeGroup(
-      { ...job, targets: group, algorithms: index === 0 ? job.algorithms : [] },
+      {
+        ...job,
+        targets: group,
+        algorithms: index === 0 ? job.algorithms : [],
+        chunkBytes,
+        ringBytes,
+      },
       progress[index] ?? (() => {}),
     )
   ));
@@ -120,7 +139,7 @@ function sumProgress(
 
 /** The same bytes to every target of the group, read once. */
 async function writeGroup(
-  job: WriteJob,
+  job: GroupJob,
   onProgress: (progress: CopyProgress) => void,
 ): Promise<WriteResult> {
   const started = performance.now();
@@ -204,12 +223,12 @@ interface CopiedGroup {
 }
 
 async function copyToTargets(
-  job: WriteJob,
+  job: GroupJob,
   source: BlockSource,
   open: readonly OpenTarget[],
   onProgress: (progress: CopyProgress) => void,
 ): Promise<CopiedGroup> {
-  const { algorithms, chunkBytes, compareWith, onBad, verify, context } = job;
+  const { algorithms, chunkBytes, ringBytes, compareWith, onBad, verify, context } = job;
   const group = new IsolatedGroup(open.map(({ held }) => new SinkConsumer(held)));
   const chunkDigests = verify && compareWith === "digests" ? [new ChunkDigestConsumer()] : [];
   const hashes = hashConsumers(algorithms, source.size);
@@ -218,6 +237,7 @@ async function copyToTargets(
       policy: sequentialPolicy(source, { chunkBytes, onBad }),
       consumers: [...group.consumers, ...chunkDigests, ...hashes],
       chunkBytes,
+      ringBytes,
       onProgress: (progress) => onProgress(inPasses(progress, 0, verify)),
       signal: context.signal,
     });
@@ -250,18 +270,17 @@ function inPasses(progress: CopyProgress, pass: 0 | 1, verify: boolean): CopyPro
 
 /** Reads the target again, then lets it have its first block. */
 async function proveTarget(
-  job: WriteJob,
+  job: GroupJob,
   source: BlockSource,
   open: OpenTarget,
   copied: CopiedGroup,
   onProgress: (progress: CopyProgress) => void,
 ): Promise<Ending> {
   const { context, verify } = job;
-  const { held, sink, approved } = open;
-  const { path } = approved.target;
+  const { held, sink } = open;
   const ending = { bytes: copied.bytes, verified: verify, error: undefined };
   if (verify) {
-    await using device = await context.backend.openSource(path, { direct: true });
+    await using device = await sink.reread();
     const shown = new PatchedSource(device, held.heldBack);
     const differing = await findDifferences(
       job,
@@ -287,16 +306,21 @@ async function proveTarget(
 
 /** Where the target does not hold what was written to it. */
 async function findDifferences(
-  job: WriteJob,
+  job: GroupJob,
   source: BlockSource,
   device: BlockSource,
   copied: CopiedGroup,
   onProgress: (progress: CopyProgress) => void,
 ): Promise<RangeList> {
-  const { chunkBytes, compareWith, context } = job;
+  const { chunkBytes, ringBytes, compareWith, context } = job;
   const { signal } = context;
   if (compareWith === "source") {
-    const comparison = await compareMedia(source, device, { chunkBytes, onProgress, signal });
+    const comparison = await compareMedia(source, device, {
+      chunkBytes,
+      ringBytes,
+      onProgress,
+      signal,
+    });
     const { differing, differingCount, differingBytes, unreadable } = comparison;
     const unreadableBytes = totalLength(unreadable);
     return {
@@ -310,6 +334,7 @@ async function findDifferences(
     policy: sequentialPolicy(written, { chunkBytes, onBad: "zero" }),
     consumers: [new ChunkDigestConsumer()],
     chunkBytes,
+    ringBytes,
     onProgress,
     signal,
   });

@@ -8,6 +8,8 @@ import { DEFAULT_CHUNK_BYTES, runCopy } from "./run_copy.ts";
 export interface CompareOptions {
   /** Bytes a request. */
   readonly chunkBytes?: number | undefined;
+  /** Bytes of the buffers for `media`; `other` takes as much again. */
+  readonly ringBytes?: number | undefined;
   readonly onProgress?: ((progress: CopyProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -33,6 +35,7 @@ export async function compareMedia(
     policy: sequentialPolicy(media, { chunkBytes, onBad: "zero" }),
     consumers: [new CompareConsumer(other)],
     chunkBytes,
+    ringBytes: options.ringBytes,
     onProgress: options.onProgress,
     signal: options.signal,
   });

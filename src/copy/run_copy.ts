@@ -14,8 +14,8 @@ import type { ReadPolicy } from "./read_policy.ts";
 /** Bytes a request, unless the user says otherwise. */
 export const DEFAULT_CHUNK_BYTES = 4 * 1024 * 1024;
 
-/** Most memory that the buffers of one copy take. */
-const RING_BYTES = 32 * 1024 * 1024;
+/** Memory that the buffers of one copy take, unless there are several at once. */
+export const DEFAULT_RING_BYTES = 32 * 1024 * 1024;
 
 /** After a cancellation: how long calls that are under way may take to end. */
 const DRAIN_MILLISECONDS = 400;
@@ -26,6 +26,8 @@ export interface CopyOptions<Consumers extends readonly ChunkConsumer[]> {
   readonly consumers: Consumers;
   /** Bytes a buffer: at least what the policy asks for at once. */
   readonly chunkBytes?: number | undefined;
+  /** Bytes of all buffers together; at least two buffers are taken. */
+  readonly ringBytes?: number | undefined;
   readonly onProgress?: ((progress: CopyProgress) => void) | undefined;
   /** Ends the copy. */
   readonly signal?: AbortSignal | undefined;
@@ -60,7 +62,8 @@ export async function runCopy<const Consumers extends readonly ChunkConsumer[]>(
 ): Promise<CopyResult<Consumers>> {
   const { policy, consumers, onProgress, signal } = options;
   const chunkBytes = options.chunkBytes ?? DEFAULT_CHUNK_BYTES;
-  const slots = Math.max(2, Math.min(16, Math.floor(RING_BYTES / chunkBytes)));
+  const ringBytes = options.ringBytes ?? DEFAULT_RING_BYTES;
+  const slots = Math.max(2, Math.min(16, Math.floor(ringBytes / chunkBytes)));
   const ring = new BufferRing(chunkBytes, slots);
   const stop = Promise.withResolvers<void>();
   const inFlight = new Set<Promise<void>>();

@@ -146,6 +146,11 @@ export interface DeviceSink extends BlockSink {
   /** Bytes. */
   readonly size: number;
   /**
+   * The same device for reading, past every cache: what the medium itself holds. Closed
+   * by its owner, before the sink.
+   */
+  reread(): Promise<BlockSource>;
+  /**
    * Tells the system that the content is new, so that it looks at the partition
    * table again. Answers what the person should know about that.
    */

@@ -53,27 +53,41 @@ async function openSource(
   const thread = new LibcThread();
   try {
     const isDevice = kindOf(path) === "block";
-    const direct = options.direct ?? isDevice;
-    const opened = await openForReading(thread, path, direct);
-    const { descriptor } = opened;
-    const size = isDevice
-      ? await ioctlNumber(thread, descriptor, linux.BLKGETSIZE64, 8)
-      : statPath(path).size;
-    const sectorSize = isDevice
-      ? await ioctlNumber(thread, descriptor, linux.BLKSSZGET, 4)
-      : 512;
-    if (direct && !opened.direct) await dropCaches(thread, descriptor, isDevice);
-    const alignment = !opened.direct ? 1 : isDevice ? sectorSize : FILE_ALIGNMENT;
-    return new LinuxSource(
-      { thread, descriptor, name: path, alignment },
-      size,
-      sectorSize,
-      isDevice,
+    return await openOnThread(
+      thread,
+      path,
+      { direct: options.direct ?? isDevice, isDevice },
+      true,
     );
   } catch (cause) {
     thread[Symbol.dispose]();
     throw cause instanceof OsError ? environmentError(`cannot open ${path}`, cause) : cause;
   }
+}
+
+/** What is opened, and how. */
+interface OpenTraits {
+  readonly direct: boolean;
+  readonly isDevice: boolean;
+}
+
+/** Opens a source whose calls are made on this thread. */
+async function openOnThread(
+  thread: LibcThread,
+  path: string,
+  { direct, isDevice }: OpenTraits,
+  ownsThread: boolean,
+): Promise<LinuxSource> {
+  const opened = await openForReading(thread, path, direct);
+  const { descriptor } = opened;
+  const size = isDevice
+    ? await ioctlNumber(thread, descriptor, linux.BLKGETSIZE64, 8)
+    : statPath(path).size;
+  const sectorSize = isDevice ? await ioctlNumber(thread, descriptor, linux.BLKSSZGET, 4) : 512;
+  if (direct && !opened.direct) await dropCaches(thread, descriptor, isDevice);
+  const alignment = !opened.direct ? 1 : isDevice ? sectorSize : FILE_ALIGNMENT;
+  const channel = { thread, descriptor, name: path, alignment };
+  return new LinuxSource(channel, { size, sectorSize, isDevice, ownsThread });
 }
 
 function kindOf(path: string): string {
@@ -108,18 +122,28 @@ async function dropCaches(
   if (isDevice) await thread.call("ioctl", descriptor, BigInt(linux.BLKFLSBUF), 0n);
 }
 
+/** What is known of an opened source. */
+interface SourceTraits {
+  /** Bytes. */
+  readonly size: number;
+  readonly sectorSize: number;
+  readonly isDevice: boolean;
+  /** Does the thread end with the source? */
+  readonly ownsThread: boolean;
+}
+
 class LinuxSource implements BlockSource {
   readonly name: string;
   readonly size: number;
   readonly sectorSize: number;
-  readonly #isDevice: boolean;
+  readonly #traits: SourceTraits;
   #channel: Channel;
 
-  constructor(channel: Channel, size: number, sectorSize: number, isDevice: boolean) {
+  constructor(channel: Channel, traits: SourceTraits) {
     this.name = channel.name;
-    this.size = size;
-    this.sectorSize = sectorSize;
-    this.#isDevice = isDevice;
+    this.size = traits.size;
+    this.sectorSize = traits.sectorSize;
+    this.#traits = traits;
     this.#channel = channel;
   }
 
@@ -135,7 +159,7 @@ class LinuxSource implements BlockSource {
         await this.#leaveDirect();
         return await this.readAt(offset, into);
       }
-      if (this.#isDevice) await this.#checkPresence(error);
+      if (this.#traits.isDevice) await this.#checkPresence(error);
       throw error;
     }
   }
@@ -146,7 +170,7 @@ class LinuxSource implements BlockSource {
     const plain = await openDescriptor(thread, name, linux.O_RDONLY);
     this.#channel = { thread, name, descriptor: plain, alignment: 1 };
     await thread.call("close", descriptor);
-    await dropCaches(thread, plain, this.#isDevice);
+    await dropCaches(thread, plain, this.#traits.isDevice);
   }
 
   /** An unplugged disk answers EIO like a bad sector, but its size is gone. */
@@ -173,7 +197,7 @@ class LinuxSource implements BlockSource {
   async [Symbol.asyncDispose](): Promise<void> {
     const { thread, descriptor } = this.#channel;
     await thread.call("close", descriptor);
-    thread[Symbol.dispose]();
+    if (this.#traits.ownsThread) thread[Symbol.dispose]();
   }
 }
 
@@ -229,6 +253,15 @@ class LinuxSink implements DeviceSink {
 
   flush(): Promise<void> {
     return flushChannel(this.#channel);
+  }
+
+  async reread(): Promise<BlockSource> {
+    const { thread, name } = this.#channel;
+    try {
+      return await openOnThread(thread, name, { direct: true, isDevice: true }, false);
+    } catch (cause) {
+      throw environmentError(`cannot open ${name} to verify it`, cause);
+    }
   }
 
   async announce(): Promise<Finding[]> {
