@@ -4,16 +4,19 @@ import type { BlockSink, Bytes } from "../core/block.ts";
 export const FIRST_BLOCK_BYTES = 1024 * 1024;
 
 /**
- * A sink that keeps the bytes of its first MiB until {@linkcode FirstBlockLastSink.release}:
- * a medium whose writing was interrupted has no partition table and does not pretend to
- * be whole.
+ * A sink that writes zeros in place of its first MiB and keeps the true bytes until
+ * {@linkcode FirstBlockLastSink.release}: a medium whose writing was interrupted has no
+ * partition table and does not pretend to be whole. Bytes that nobody writes stay as they
+ * are, also in the first MiB.
  */
 export class FirstBlockLastSink implements BlockSink {
   readonly name: string;
   readonly sectorSize: number;
   readonly #sink: BlockSink;
   readonly #block = new Uint8Array(FIRST_BLOCK_BYTES);
-  #blockBytes = 0;
+  #heldBytes = 0;
+  /** Settles when the zeros of the first write are durable. */
+  #blanked: Promise<void> | undefined;
 
   /** `sink` stays the caller's to close. */
   constructor(sink: BlockSink) {
@@ -24,24 +27,23 @@ export class FirstBlockLastSink implements BlockSink {
 
   /** What was held back so far, from the first byte on. */
   get heldBack(): Bytes {
-    return this.#block.subarray(0, this.#blockBytes);
+    return this.#block.subarray(0, this.#heldBytes);
   }
 
   /**
-   * Puts zeros over the first block, durably: the old table is gone before the first of
-   * the new bytes is there. `size` is the number of bytes that the medium has.
+   * Bytes must come in ascending order. The old table is gone, durably, before the first
+   * of the new bytes is there.
    */
-  async blank(size: number): Promise<void> {
-    await this.#sink.writeAt(0, new Uint8Array(Math.min(FIRST_BLOCK_BYTES, size)));
-    await this.#sink.flush();
-  }
-
   async writeAt(offset: number, bytes: Bytes): Promise<void> {
     const heldBytes = Math.min(bytes.length, Math.max(0, FIRST_BLOCK_BYTES - offset));
     if (heldBytes > 0) {
       this.#block.set(bytes.subarray(0, heldBytes), offset);
-      this.#blockBytes = Math.max(this.#blockBytes, offset + heldBytes);
+      this.#heldBytes = Math.max(this.#heldBytes, offset + heldBytes);
     }
+    const isFirst = this.#blanked === undefined;
+    this.#blanked ??= this.#blank(offset, heldBytes).then(() => this.#sink.flush());
+    await this.#blanked;
+    if (heldBytes > 0 && !isFirst) await this.#blank(offset, heldBytes);
     const rest = bytes.subarray(heldBytes);
     if (rest.length > 0) await this.#sink.writeAt(offset + heldBytes, rest);
   }
@@ -56,7 +58,17 @@ export class FirstBlockLastSink implements BlockSink {
     await this.#sink.flush();
   }
 
+  /** Puts zeros where the first block was released to, durably. */
+  async revoke(): Promise<void> {
+    await this.#blank(0, this.#heldBytes);
+    await this.#sink.flush();
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve();
+  }
+
+  #blank(offset: number, length: number): Promise<void> {
+    return this.#sink.writeAt(offset, new Uint8Array(length));
   }
 }

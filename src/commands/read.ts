@@ -90,7 +90,7 @@ async function run(invocation: Invocation, context: CommandContext): Promise<Com
   const job: ReadJob = { context, source, algorithms, chunkBytes, started: performance.now() };
   context.phase(`reading ${source.name}`);
   if (format === undefined) return await readToStdout(job);
-  await warnAboutSelf(context, imagePath, medium.location);
+  await checkNotItself(context, imagePath, medium.location);
   await using files = context.backend.openFiles();
   await using partial = await PartialImage.open({
     backend: context.backend,
@@ -150,32 +150,55 @@ async function checkDestination(
   path: string,
   replace: boolean,
 ): Promise<void> {
+  const refuse = (reason: string, hint: string): never => {
+    throw new ImagingError("usage", `cannot write the image ${path}: ${reason}`, { hint });
+  };
   const { kind } = await context.backend.locate(path);
-  if (kind === "missing") return;
-  if (kind === "file") {
-    if (replace) return;
-    throw new ImagingError("usage", `cannot write ${path}: it exists`, {
-      hint: "choose another name, or add --force to replace it",
-    });
+  switch (kind) {
+    case "missing":
+      break;
+    case "file":
+      if (!replace) refuse("it exists", "choose another name, or add --force to replace it");
+      return;
+    case "device":
+      return refuse("it is a disk", "to copy disk to disk use `sectorshot clone`");
+    default:
+      return refuse(
+        kind === "directory" ? "it is a folder" : "it is no ordinary file",
+        "give the image a file name such as card.img",
+      );
   }
-  const what = kind === "directory" ? "a folder" : kind === "device" ? "a disk" : "no file";
-  throw new ImagingError("usage", `cannot write the image ${path}: it is ${what}`, {
-    hint: kind === "device"
-      ? "read makes image files; to copy disk to disk use `sectorshot clone`"
-      : "give the image a file name such as card.img",
-  });
+  const folder = await context.backend.locate(folderOf(path));
+  if (folder.kind !== "directory") {
+    refuse(`there is no folder ${folderOf(path)}`, "make the folder first");
+  }
+  // A disk that is not there must not become a file: all would seem to be well.
+  if (/^\/dev\/(?!shm\/)/.test(path)) {
+    refuse("/dev is for devices", "choose another folder; `sectorshot list` shows the disks");
+  }
 }
 
-/** An image on the disk that is being read changes what it images. */
-async function warnAboutSelf(
+function folderOf(path: string): string {
+  const slash = path.lastIndexOf("/");
+  return slash < 0 ? "." : path.slice(0, slash) || "/";
+}
+
+/** An image must not replace what it is made of, nor change it meanwhile. */
+async function checkNotItself(
   context: CommandContext,
   imagePath: string,
   location: Location | undefined,
 ): Promise<void> {
+  if (location?.kind === "file") {
+    const image = await context.backend.locate(imagePath);
+    if (image.kind === "file" && image.identity === location.identity) {
+      throw new ImagingError("usage", `cannot read ${location.path} into itself`, {
+        hint: "choose another name for the image",
+      });
+    }
+  }
   if (location?.kind !== "device") return;
-  const slash = imagePath.lastIndexOf("/");
-  const folder = slash < 0 ? "." : imagePath.slice(0, slash) || "/";
-  const home = await context.backend.locate(`${folder}/.`);
+  const home = await context.backend.locate(folderOf(imagePath));
   if (home.kind !== "directory") return;
   const { disk } = location;
   const numbers = [disk.number, ...disk.partitions.map((partition) => partition.number)];

@@ -3,7 +3,7 @@ import { isZeroFrom } from "../copy/find_data.ts";
 import type { BlockSource } from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
 import type { DeviceInfo, Location } from "../devices/device.ts";
-import { deviceIdentity, type Refusal, refusals } from "../devices/safety.ts";
+import { claimsOn, deviceIdentity, type Refusal, refusals } from "../devices/safety.ts";
 import { sizeText } from "../report/rate_text.ts";
 import type { CommandContext } from "./command.ts";
 import { describeContent } from "./disk_content.ts";
@@ -57,6 +57,8 @@ export async function approveTargets(
     approved.push(target);
   }
   for (const { target } of approved) await confirm(context, plan, target);
+  // Not before the person has agreed to all of it.
+  for (const { target } of approved) await context.backend.unmount(claimsOn(target));
   for (const { target } of approved) await checkAgain(context, plan, target);
   return approved;
 }
@@ -66,33 +68,18 @@ async function checkTarget(
   plan: WritePlan,
   path: string,
 ): Promise<ApprovedTarget> {
-  let target = await context.backend.locate(path);
+  const target = await context.backend.locate(path);
   const imageSize = plan.source.size;
-  const judge = (at: Location): Refusal[] =>
-    refusals({ ...plan, target: at, source: plan.sourceLocation, imageSize });
-  let found = judge(target);
-  const isMounted = target.kind === "device" &&
-    refusals({
-      ...plan,
-      unmount: false,
-      target,
-      source: plan.sourceLocation,
-      imageSize: undefined,
-    })
-      .some((refusal) => refusal.code === "mounted");
-  const hard = found.filter(({ code }) => code !== "mounted" && code !== "too-small");
-  if (hard[0] !== undefined) throw refused(hard[0]);
-  const bytes = found.some(({ code }) => code === "too-small") && target.kind === "device"
+  const found = refusals({ ...plan, target, source: plan.sourceLocation, imageSize });
+  const lifted = found.filter(({ code }) => code === "mounted" || code === "too-small");
+  const hard = found.find((refusal) => !lifted.includes(refusal));
+  if (hard !== undefined) throw refused(hard);
+  if (target.kind !== "device") throw new Error(`${path} passed as a device and is none`);
+  const bytes = lifted.some(({ code }) => code === "too-small")
     ? await fittingBytes(context, plan, target)
     : imageSize;
-  if (isMounted && target.kind === "device") {
-    if (!plan.unmount) await askToUnmount(context, plan, target, found);
-    await context.backend.unmount(target.disk);
-    target = await context.backend.locate(path);
-    found = judge(target).filter(({ code }) => code !== "too-small");
-    if (found[0] !== undefined) throw refused(found[0]);
-  }
-  if (target.kind !== "device") throw new Error(`${path} passed as a device and is none`);
+  const mounted = lifted.find(({ code }) => code === "mounted");
+  if (mounted !== undefined) await askToUnmount(context, plan, mounted, path);
   return { target, bytes };
 }
 
@@ -132,16 +119,18 @@ async function fittingBytes(
   );
 }
 
+/** Cards are mounted by the desktop as soon as they are plugged in. */
 async function askToUnmount(
   context: CommandContext,
   plan: WritePlan,
-  target: Target,
-  found: readonly Refusal[],
+  mounted: Refusal,
+  path: string,
 ): Promise<void> {
-  const mounted = found.find(({ code }) => code === "mounted");
-  if (mounted === undefined) return;
   if (plan.yes) throw refused(mounted);
-  const answer = await context.ask([mounted.message], `Unmount ${target.path} first? [y/N] `);
+  const answer = await context.ask(
+    [mounted.message],
+    `Unmount it before ${path} is written? [y/N] `,
+  );
   if (!/^y(es)?$/i.test(answer ?? "")) throw refused(mounted);
 }
 

@@ -203,9 +203,7 @@ async function openTarget(
         { hint: "look at `sectorshot list` again, then start anew" },
       );
     }
-    const held = new FirstBlockLastSink(sink);
-    await held.blank(sink.size);
-    return { approved, sink, held };
+    return { approved, sink, held: new FirstBlockLastSink(sink) };
   } catch (error) {
     await sink[Symbol.asyncDispose]();
     throw error;
@@ -294,7 +292,7 @@ async function proveTarget(
     await held.release();
     const first = await differingFirstBlock(device, held.heldBack);
     if (first.bytes > 0) {
-      await held.blank(sink.size);
+      await held.revoke();
       return { ...ending, outcome: "mismatch", differing: first };
     }
   } else await held.release();

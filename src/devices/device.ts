@@ -170,6 +170,10 @@ export interface DeviceBackend {
   openSource(path: string, options?: OpenSourceOptions): Promise<BlockSource>;
   /** Opens a device for writing, and for nobody else; never creates anything. */
   openSink(path: string): Promise<DeviceSink>;
-  /** Unmounts what is mounted of this disk. Refuses what is busy. */
-  unmount(disk: DeviceInfo): Promise<void>;
+  /**
+   * Unmounts what these claims say is mounted.
+   *
+   * @throws {ImagingError} for a mount that is busy; those before it are gone.
+   */
+  unmount(claims: readonly DeviceClaim[]): Promise<void>;
 }

@@ -8,6 +8,7 @@ import type { BlockSource, Bytes } from "../core/block.ts";
 import { type Finding, ImagingError, ReadError, WriteError } from "../core/errors.ts";
 import type {
   DeviceBackend,
+  DeviceClaim,
   DeviceInfo,
   DeviceSink,
   FileAccess,
@@ -286,10 +287,10 @@ class LinuxSink implements DeviceSink {
   }
 }
 
-async function unmount(disk: DeviceInfo): Promise<void> {
+async function unmount(claims: readonly DeviceClaim[]): Promise<void> {
   using thread = new LibcThread();
   // Deepest first: what is mounted below another mount point must go before it.
-  const mounts = disk.claims.filter((claim) => claim.kind === "mounted")
+  const mounts = claims.filter((claim) => claim.kind === "mounted")
     .toSorted((a, b) => b.where.length - a.where.length);
   for (const { device, where } of mounts) {
     try {

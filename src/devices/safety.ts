@@ -216,7 +216,7 @@ function readOnly(target: DeviceLocation): Refusal {
 }
 
 /** The claims that a write to this target would hurt. */
-function claimsOn({ disk, partition }: DeviceLocation): readonly DeviceClaim[] {
+export function claimsOn({ disk, partition }: DeviceLocation): readonly DeviceClaim[] {
   if (partition === undefined) return disk.claims;
   // A claim on the whole disk covers the partition. Partitions can overlap: the first
   // one of a hybrid ISO image holds the second.
