@@ -76,6 +76,12 @@ export class Console implements Disposable {
     if (hint !== undefined) this.#error(`sectorshot: hint: ${hint}`);
   }
 
+  /** Says that the user stopped it, and how to go on. */
+  cancelled(message: string, hint: string | undefined): void {
+    this.#error(`sectorshot: ${message}`);
+    if (hint !== undefined) this.#error(`sectorshot: hint: ${hint}`);
+  }
+
   /** Lines on stderr, as they are. */
   lines(lines: readonly string[]): void {
     for (const line of lines) this.#error(line);

@@ -119,7 +119,8 @@ function reportError(console: Console, error: unknown, command: string): number 
     return EXIT_BUG;
   }
   const exitCode = EXIT_OF_ERROR[error.kind];
-  console.error(error.message, error.hint);
+  if (error.kind === "cancelled") console.cancelled(error.message, error.hint);
+  else console.error(error.message, error.hint);
   const { kind, message, hint = null, osCode = null } = error;
   console.event("result", { command, error: { kind, message, hint, osCode }, exitCode });
   return exitCode;

@@ -18,7 +18,7 @@ import {
   readDiskLabels,
   readNumber,
   readText,
-  unlessGone,
+  whereReachable,
 } from "./linux_sysfs.ts";
 
 /** Where a running system keeps what it cannot go on without. */
@@ -222,10 +222,7 @@ function describeDisk(machine: Machine, disk: DiskBlockNode): DeviceInfo {
   const backing = backingFile === undefined
     ? undefined
     // A deleted file still works as a backing file; it only has no name any more.
-    : unlessGone(`look at ${backingFile}`, () => statPath(root + backingFile), [
-      "ENOTDIR",
-      "EACCES",
-    ]);
+    : whereReachable(() => statPath(root + backingFile));
   return {
     path: disk.path,
     number: disk.number,

@@ -19,7 +19,7 @@ export function environmentError(tried: string, cause: unknown): ImagingError {
 
 const HINTS: Readonly<Record<string, string>> = {
   EACCES: "run it with sudo",
-  EPERM: "run it with sudo",
+  EPERM: "run it with sudo; if you did, a policy of this system forbids it",
   ENOENT: "check the name; `sectorshot list` shows the disks of this machine",
   ENOMEDIUM: "put a card or disc into the drive",
   EBUSY: "unmount it, or close the program that uses it",

@@ -13,11 +13,8 @@ import {
   readNames,
   readText,
   readUdevData,
-  unlessGone,
+  whereReachable,
 } from "./linux_sysfs.ts";
-
-/** A path can lead nowhere, or where this user may not look: then names must do. */
-const NO_NODE = ["ENOTDIR", "EACCES", "ELOOP"];
 
 /** A disk or a partition. */
 export type AnyNode = DiskBlockNode | PartitionBlockNode;
@@ -60,11 +57,10 @@ export class LinuxLayers {
   nodeAt(path: string): AnyNode | undefined {
     if (!path.startsWith("/")) return undefined;
     const place = this.#root + path;
-    const attempt = `look at ${place}`;
-    const status = unlessGone(attempt, () => statPath(place), NO_NODE);
+    const status = whereReachable(() => statPath(place));
     if (status?.kind === "block") return this.#byNumber.get(status.rdev);
     // No node: a container, or a made-up tree. The kernel's names are known all the same.
-    const resolved = unlessGone(attempt, () => realPath(place), NO_NODE);
+    const resolved = whereReachable(() => realPath(place));
     const names = [path, resolved?.slice(this.#realRoot().length)].flatMap((candidate) =>
       candidate?.startsWith("/dev/") ? [candidate.slice(5).replaceAll("/", "!")] : []
     );

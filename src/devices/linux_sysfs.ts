@@ -84,6 +84,20 @@ export function unlessGone<T>(
   }
 }
 
+/**
+ * The result of looking at a path that somebody else chose (the file behind a loop device,
+ * the source of a mount); undefined when the system does not answer, for whatever reason:
+ * a network or FUSE file system that died must not hide the disks of the machine.
+ */
+export function whereReachable<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch (cause) {
+    if (!(cause instanceof OsError)) throw cause;
+    return undefined;
+  }
+}
+
 /** The file's text; undefined when there is no such file. */
 export function readText(path: string, alsoAbsent?: readonly string[]): string | undefined {
   const bytes = unlessGone(`read ${path}`, () => readSystemFile(path), alsoAbsent);
