@@ -9,12 +9,20 @@ export class StreamSource implements BlockSource {
   readonly #reader: ReadableStreamBYOBReader;
   #at = 0;
   #ended = false;
+  /** Taken from the stream, not yet asked for. */
+  #ahead: Uint8Array = new Uint8Array();
   #turn: Promise<unknown> = Promise.resolve();
 
   /** Takes over the stream. */
   constructor(name: string, stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
     this.name = name;
     this.#reader = stream.getReader({ mode: "byob" });
+  }
+
+  /** Waits for the first bytes; is there none? Call it before anything is read. */
+  async isEmpty(): Promise<boolean> {
+    this.#ahead = await this.#next(new Uint8Array(STREAM_READ_BYTES)) ?? new Uint8Array();
+    return this.#ended;
   }
 
   /** Offsets must be asked for in order, without gaps. */
@@ -26,25 +34,32 @@ export class StreamSource implements BlockSource {
 
   async #read(offset: number, into: Bytes): Promise<number> {
     // Whoever reads ahead asks for more before the end is known.
-    if (this.#ended) return 0;
+    if (this.#ended && this.#ahead.length === 0) return 0;
     if (offset !== this.#at) {
       throw new RangeError(`Cannot read ${this.name} at ${offset}: it is at ${this.#at}`);
     }
-    let length = 0;
+    const ahead = this.#ahead.subarray(0, into.length);
+    into.set(ahead);
+    this.#ahead = this.#ahead.subarray(ahead.length);
+    let length = ahead.length;
     let scratch: Bytes = new Uint8Array(STREAM_READ_BYTES);
     while (length < into.length) {
-      const wanted = Math.min(scratch.length, into.length - length);
-      const { value, done } = await this.#reader.read(scratch.subarray(0, wanted));
-      if (done || value === undefined) {
-        this.#ended = true;
-        break;
-      }
-      into.set(value, length);
-      length += value.length;
-      scratch = new Uint8Array(value.buffer);
+      const piece = await this.#next(scratch.subarray(0, into.length - length));
+      if (piece === undefined) break;
+      into.set(piece, length);
+      length += piece.length;
+      scratch = new Uint8Array(piece.buffer);
     }
     this.#at += length;
     return length;
+  }
+
+  /** The next bytes, in the memory of `scratch`; undefined at the end. */
+  async #next(scratch: Bytes): Promise<Bytes | undefined> {
+    const { value, done } = await this.#reader.read(scratch);
+    if (!done && value !== undefined) return value;
+    this.#ended = true;
+    return undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

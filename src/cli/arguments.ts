@@ -48,7 +48,9 @@ export function parseCommandLine(
   const wantsHelp = argv.includes("--help") || argv.includes("-h");
   if (name === undefined) {
     if (wantsHelp) return { kind: "help", command: undefined };
-    const unknown = before[0];
+    const unknown = before.find((word) =>
+      !GLOBAL_OPTIONS.some((spec) => spec.name === word.replace(/^--|=.*$/gs, ""))
+    );
     if (unknown === undefined) {
       throw new ImagingError("usage", "nothing to do: no verb was given", {
         hint: "`sectorshot --help` lists the verbs",
@@ -78,6 +80,19 @@ function findCommand(
   );
 }
 
+/** "--yes=no" must not count as yes. */
+function checkSwitches(argv: readonly string[], specs: readonly OptionSpec[]): void {
+  const end = argv.indexOf("--");
+  for (const word of end < 0 ? argv : argv.slice(0, end)) {
+    const name = /^--([^=]+)=/s.exec(word)?.[1];
+    const spec = specs.find((each) => each.name === name);
+    if (spec === undefined || spec.value !== undefined) continue;
+    throw new ImagingError("usage", `--${spec.name} takes no value`, {
+      hint: `write --${spec.name}, or leave it out`,
+    });
+  }
+}
+
 function parseOptions(argv: string[], command: Command): Invocation {
   const specs = [...command.options, ...GLOBAL_OPTIONS];
   const unknown: string[] = [];
@@ -93,6 +108,7 @@ function parseOptions(argv: string[], command: Command): Invocation {
       return false;
     },
   });
+  checkSwitches(argv, specs);
   const [wrong] = unknown;
   if (wrong !== undefined) {
     const option = wrong.replace(/=.*$/s, "");

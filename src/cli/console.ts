@@ -1,4 +1,3 @@
-import { bold, red, setColorEnabled, yellow } from "@std/fmt/colors";
 import type { CopyProgress } from "../core/block.ts";
 import { type Finding, ImagingError } from "../core/errors.ts";
 import { ProgressMeter, progressText } from "./progress.ts";
@@ -20,6 +19,7 @@ const LINE_MILLISECONDS = 10_000;
 export class Console implements Disposable {
   readonly #options: ConsoleOptions;
   readonly #isTerminal = Deno.stderr.isTerminal();
+  readonly #colors: boolean;
   #title = "";
   #meter: ProgressMeter | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -31,7 +31,7 @@ export class Console implements Disposable {
     this.#options = options;
     const wanted = options.color === "always" ||
       (options.color === "auto" && this.#isTerminal && !Deno.env.get("NO_COLOR"));
-    setColorEnabled(wanted);
+    this.#colors = wanted;
   }
 
   /** Does stdout belong to events? */
@@ -66,13 +66,13 @@ export class Console implements Disposable {
   note(finding: Finding): void {
     this.event("note", { ...finding });
     if (this.#options.quiet && finding.level === "note") return;
-    const label = finding.level === "warning" ? yellow("warning:") : "note:";
+    const label = finding.level === "warning" ? this.#paint("33", "warning:") : "note:";
     this.#error(`sectorshot: ${label} ${finding.message}`);
   }
 
   /** Shows a failure and what to do about it. */
   error(message: string, hint: string | undefined): void {
-    this.#error(`sectorshot: ${bold(red("error:"))} ${message}`);
+    this.#error(`sectorshot: ${this.#paint("1;31", "error:")} ${message}`);
     if (hint !== undefined) this.#error(`sectorshot: hint: ${hint}`);
   }
 
@@ -119,6 +119,11 @@ export class Console implements Disposable {
     this.#wipe();
   }
 
+  /** SGR codes of ECMA-48. The library's functions let NO_COLOR win over the option. */
+  #paint(code: string, text: string): string {
+    return this.#colors ? `\x1b[${code}m${text}\x1b[0m` : text;
+  }
+
   #draw(): void {
     if (this.#meter === undefined) return;
     const figures = this.#meter.figures(performance.now());
@@ -129,7 +134,8 @@ export class Console implements Disposable {
     }
     const text = progressText(this.#title, figures);
     if (!this.#isTerminal) return this.#error(text);
-    const { columns } = Deno.consoleSize();
+    // A serial console does not know its width.
+    const columns = Deno.consoleSize().columns || 80;
     Deno.stderr.writeSync(
       encoder.encode(`\r\x1b[K${text.slice(0, Math.max(columns - 1, 20))}`),
     );

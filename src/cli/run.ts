@@ -63,7 +63,7 @@ async function runCommand(request: Extract<Request, { kind: "run" }>): Promise<n
     phase: (title) => console.phase(title),
     progress: (progress) => console.progress(progress),
     note: (finding) => console.note(finding),
-    ask: (lines, question) => console.ask(lines, question),
+    ask: (lines, question) => Promise.race([console.ask(lines, question), whenAborted(cancel)]),
     whenCancelled(hint): void {
       cancelHint = hint;
     },
@@ -91,6 +91,16 @@ async function runCommand(request: Extract<Request, { kind: "run" }>): Promise<n
       Deno.removeSignalListener(signal, onSignal);
     }
   }
+}
+
+/** Rejects when the user stops the program. */
+function whenAborted(cancel: AbortController): Promise<never> {
+  return new Promise((_, reject) => {
+    cancel.signal.addEventListener(
+      "abort",
+      () => reject(new ImagingError("cancelled", "cancelled")),
+    );
+  });
 }
 
 function reportResult(console: Console, command: Command, result: CommandResult): number {

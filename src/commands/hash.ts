@@ -1,11 +1,12 @@
 import type { Digest } from "../copy/hash_consumers.ts";
 import { ImagingError } from "../core/errors.ts";
 import { totalLength } from "../core/range.ts";
+import { plural } from "../core/units.ts";
 import {
   type DigestLine,
   formatDigestLine,
   formatTaggedLine,
-  parseDigestLine,
+  parseDigestList,
 } from "../hashes/digest_file.ts";
 import type { HashAlgorithm } from "../hashes/hash_algorithm.ts";
 import { findHash, hashOfLine } from "../hashes/registry.ts";
@@ -136,11 +137,17 @@ async function checkList(context: CommandContext, path: string): Promise<Command
     });
   }
   const byName = path.endsWith(".b3") || /b3sums/i.test(path) ? findHash("blake3") : undefined;
-  const lines = new TextDecoder().decode(content).split("\n");
-  const entries = lines.flatMap((line) => parseDigestLine(line) ?? []);
+  const { lines: entries, malformed } = parseDigestList(new TextDecoder().decode(content));
   if (entries.length === 0) {
     throw new ImagingError("corrupt", `cannot check ${path}: it holds no digests`, {
       hint: "lines look like: HEX  NAME",
+    });
+  }
+  if (malformed > 0) {
+    context.note({
+      level: "warning",
+      message: `${path}: ${plural(malformed, "line")} cannot be understood and ` +
+        `${malformed === 1 ? "is" : "are"} not checked`,
     });
   }
   const text: string[] = [];

@@ -68,6 +68,12 @@ export async function openMedium(
 ): Promise<OpenedMedium> {
   if (path === "-") {
     const source = new StreamSource("stdin", context.stdin);
+    // A program that failed before us in a pipe must not end as success.
+    if (await source.isEmpty()) {
+      throw new ImagingError("environment", "cannot read stdin: it is empty", {
+        hint: "look at the program that should have written to it",
+      });
+    }
     return ownedMedium(source, undefined, false);
   }
   const location = await locateReadable(context, path);
@@ -124,6 +130,7 @@ export function chosenPart(
     throw new ImagingError(
       "usage",
       "cannot use --offset: stdin can only be read from its start",
+      { hint: "name a file or device, or leave out --offset" },
     );
   }
   if (offset >= source.size) refuse("offset", `byte ${offset} is past the end`);

@@ -108,7 +108,11 @@ export class PartialImage implements AsyncDisposable {
       }
       return new PartialImage(options, await files.openImage(partPath), undefined, undefined);
     }
-    const content = await files.read(mapPath);
+    let content = await files.read(mapPath);
+    if (part.kind === "missing" && (await backend.locate(path)).kind === "file") {
+      // The map of the finished image that is about to be replaced, not of a part.
+      content = undefined;
+    }
     if (content === undefined) {
       if (part.kind === "file") {
         throw new ImagingError(
@@ -173,6 +177,7 @@ export class PartialImage implements AsyncDisposable {
     const isWhole = map === undefined || map.total("+") === map.range.length;
     if (!isWhole) await this.saveMap(map, "+");
     await files.rename(this.partPath, path, replace);
+    // Also where this run saved no map: an earlier one may have been cut off in doing so.
     if (map !== undefined && isWhole) await files.remove(mapPath);
   }
 

@@ -189,13 +189,16 @@ async function checkNotItself(
   imagePath: string,
   location: Location | undefined,
 ): Promise<void> {
-  if (location?.kind === "file") {
-    const image = await context.backend.locate(imagePath);
-    if (image.kind === "file" && image.identity === location.identity) {
-      throw new ImagingError("usage", `cannot read ${location.path} into itself`, {
-        hint: "choose another name for the image",
-      });
-    }
+  const image = await context.backend.locate(imagePath);
+  const file = location?.kind === "file"
+    ? location.identity
+    : location?.kind === "device"
+    ? location.disk.backingIdentity
+    : undefined;
+  if (image.kind === "file" && image.identity === file) {
+    throw new ImagingError("usage", `cannot read ${location?.path} into itself`, {
+      hint: "choose another name for the image",
+    });
   }
   if (location?.kind !== "device") return;
   const home = await context.backend.locate(folderOf(imagePath));
@@ -268,13 +271,14 @@ async function readToImage(job: ReadJob, target: ReadTarget): Promise<CommandRes
   }
   const [summary, ...digests] = copied.results as [ImageSummary, ...Digest[]];
   if (target.verify) await verifyImage(job, partPath, digests);
-  await partial.complete(target.replace);
+  // Before the image gets its name: then all that belongs to it is there.
   for (const digest of digests) {
     const name = imagePath.slice(imagePath.lastIndexOf("/") + 1);
     const line = formatDigestLine(digest.hex, name);
     const path = `${imagePath}.${digest.algorithm.extension}`;
     await files.writeAtomically(path, new TextEncoder().encode(`${line}\n`));
   }
+  await partial.complete(target.replace);
   return resultOf(job, imagePath, {
     bytes: summary.size,
     bad: map?.ranges("-") ?? copied.bad,

@@ -4,7 +4,7 @@ import { ImagingError } from "../core/errors.ts";
 import { totalLength } from "../core/range.ts";
 import { formatCount } from "../core/units.ts";
 import type { FileAccess } from "../devices/device.ts";
-import { parseDigestLine } from "../hashes/digest_file.ts";
+import { parseDigestList } from "../hashes/digest_file.ts";
 import type { HashAlgorithm } from "../hashes/hash_algorithm.ts";
 import { findHash, HASH_ALGORITHMS, hashOfLine } from "../hashes/registry.ts";
 import { rangeLines, rangesJson } from "../report/ranges_text.ts";
@@ -245,8 +245,7 @@ async function findExpectations(files: FileAccess, imagePath: string): Promise<E
   for (const [path, algorithm, isOwn] of [...beside, ...lists]) {
     const content = await files.read(path);
     if (content === undefined) continue;
-    const entries = new TextDecoder().decode(content).split("\n")
-      .flatMap((line) => parseDigestLine(line) ?? []);
+    const { lines: entries } = parseDigestList(new TextDecoder().decode(content));
     // A file that belongs to the image alone may hold another name: it was renamed.
     const ours = entries.filter((entry) => entry.name.replace(/^\.\//, "") === name);
     const chosen = ours.length > 0 ? ours : isOwn && entries.length === 1 ? entries : [];

@@ -1,6 +1,6 @@
 import { allocateAligned, equalBytes, type NativeMemory } from "../../ffi/memory.ts";
 import type { BlockSource, Bytes, Chunk, ChunkConsumer } from "../core/block.ts";
-import { endOf, type Range } from "../core/range.ts";
+import { endOf, mergeRanges, type Range } from "../core/range.ts";
 import { readWithSalvage } from "./read_policy.ts";
 
 /** Ranges beyond this many are counted, not kept. */
@@ -69,7 +69,7 @@ export class CompareConsumer implements ChunkConsumer<Comparison> {
       differingCount: this.#differingCount,
       differingBytes: this.#differingBytes,
       firstDifference: this.#firstDifference,
-      unreadable: this.#unreadable,
+      unreadable: mergeRanges(this.#unreadable),
       missingBytes: this.#missingBytes,
     });
   }

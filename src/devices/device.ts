@@ -137,7 +137,10 @@ export interface FileAccess extends AsyncDisposable {
    * @throws {ImagingError} when the new name exists and `replace` is false.
    */
   rename(from: string, to: string, replace: boolean): Promise<void>;
-  /** Removes a file; does nothing when there is none. */
+  /**
+   * Removes a file, and what an interrupted {@linkcode FileAccess.writeAtomically} left
+   * beside it; does nothing when there is none.
+   */
   remove(path: string): Promise<void>;
 }
 

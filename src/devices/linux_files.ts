@@ -29,6 +29,11 @@ function folderOf(path: string): string {
   return slash < 0 ? "." : path.slice(0, slash) || "/";
 }
 
+/** Where a file is written before it gets its name. */
+function temporaryOf(path: string): string {
+  return `${path}.tmp`;
+}
+
 /** Files through one thread: its calls are made in the order in which they were asked for. */
 export class LinuxFiles implements FileAccess {
   #thread: LibcThread | undefined;
@@ -102,7 +107,7 @@ export class LinuxFiles implements FileAccess {
 
   async writeAtomically(path: string, content: Uint8Array): Promise<void> {
     const thread = this.#calls;
-    const temporary = `${path}.tmp`;
+    const temporary = temporaryOf(path);
     const flags = linux.O_WRONLY | linux.O_CREAT | linux.O_TRUNC;
     let descriptor: number;
     try {
@@ -116,7 +121,7 @@ export class LinuxFiles implements FileAccess {
       await flushChannel(channel);
     } catch (error) {
       await thread.call("close", descriptor);
-      await this.remove(temporary);
+      await thread.call("unlink", cString(temporary));
       throw error;
     }
     await thread.call("close", descriptor);
@@ -166,11 +171,13 @@ export class LinuxFiles implements FileAccess {
   }
 
   async remove(path: string): Promise<void> {
-    try {
-      await this.#calls.call("unlink", cString(path));
-    } catch (cause) {
-      if (isOsError(cause, "ENOENT")) return;
-      throw environmentError(`cannot remove ${path}`, cause);
+    for (const each of [path, temporaryOf(path)]) {
+      try {
+        await this.#calls.call("unlink", cString(each));
+      } catch (cause) {
+        if (isOsError(cause, "ENOENT")) continue;
+        throw environmentError(`cannot remove ${each}`, cause);
+      }
     }
   }
 

@@ -44,6 +44,25 @@ function unescape(name: string): string {
   );
 }
 
+/** What a list holds. */
+export interface DigestList {
+  readonly lines: readonly DigestLine[];
+  /** How many lines are neither digests nor blank nor comments. */
+  readonly malformed: number;
+}
+
+/** Reads a whole list. */
+export function parseDigestList(text: string): DigestList {
+  const lines: DigestLine[] = [];
+  let malformed = 0;
+  for (const line of text.split("\n")) {
+    const parsed = parseDigestLine(line);
+    if (parsed !== undefined) lines.push(parsed);
+    else if (/^\s*[^#\s]/.test(line)) malformed++;
+  }
+  return { lines, malformed };
+}
+
 /**
  * Reads one line; undefined when it is no line of a digest list (comments and blank
  * lines are none either).

@@ -1,0 +1,76 @@
+/** A drive that fails where a rescue map says so. */
+import type { RangeMap } from "../../src/copy/range_map.ts";
+import type { BlockSource, Bytes } from "../../src/core/block.ts";
+import { ReadError } from "../../src/core/errors.ts";
+import { intersection, type Range } from "../../src/core/range.ts";
+import { PatternSource } from "./pattern.ts";
+
+/** What a failed read leaves in the buffer: as with a real drive, not what was there. */
+export const GARBAGE_BYTE = 0xee;
+
+/** What is wrong with the drive. */
+export interface FaultySourceOptions {
+  /** Requests that touch one of its `-` areas fail with EIO. It covers the medium. */
+  readonly map: RangeMap;
+  /** What the rest holds; the pattern when absent. Not closed. */
+  readonly content?: BlockSource;
+  readonly sectorSize?: number;
+  /** The number (from 0) of the first read that finds the drive gone: ENODEV. */
+  readonly goneAtRead?: number;
+  /** The drive ends here, whatever it said when it was opened. */
+  readonly endsAt?: number;
+  /** Awaited before a read answers; a promise that never settles is a read that hangs. */
+  readonly delay?: (read: number, offset: number) => Promise<void> | undefined;
+}
+
+/** Counts and remembers its reads; see {@linkcode FaultySourceOptions}. */
+export class FaultySource implements BlockSource {
+  readonly name = "faulty";
+  readonly size: number;
+  readonly sectorSize: number;
+  readonly #options: FaultySourceOptions;
+  readonly #content: BlockSource;
+  /** The requests so far, in their order. */
+  readonly reads: Range[] = [];
+  /** Reads that have not settled. */
+  underWay = 0;
+
+  constructor(options: FaultySourceOptions) {
+    this.#options = options;
+    this.sectorSize = options.sectorSize ?? 512;
+    this.size = options.map.range.length;
+    this.#content = options.content ??
+      new PatternSource(this.size, { sectorSize: this.sectorSize });
+  }
+
+  async readAt(offset: number, into: Bytes): Promise<number> {
+    const { map, delay, goneAtRead = Infinity, endsAt = this.size } = this.#options;
+    const read = this.reads.length;
+    const range = { offset, length: into.length };
+    this.reads.push(range);
+    this.underWay++;
+    try {
+      // The memory is the source's until the read ends; this shows who looks too early.
+      into.fill(GARBAGE_BYTE);
+      await delay?.(read, offset);
+      if (read >= goneAtRead) {
+        throw new ReadError(`cannot read ${this.name}: no such device (ENODEV)`, offset, {
+          osCode: "ENODEV",
+        });
+      }
+      if (map.ranges("-").some((bad) => intersection(bad, range) !== undefined)) {
+        throw new ReadError(`cannot read ${this.name}: input/output error (EIO)`, offset, {
+          osCode: "EIO",
+        });
+      }
+      const length = Math.max(0, Math.min(into.length, endsAt - offset));
+      return await this.#content.readAt(offset, into.subarray(0, length));
+    } finally {
+      this.underWay--;
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve();
+  }
+}
