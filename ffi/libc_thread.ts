@@ -29,6 +29,8 @@ export class LibcThread implements Disposable {
     }
   >();
   #nextId = 0;
+  /** Why no more calls can be made. */
+  #ended: Error | undefined;
 
   constructor() {
     this.#worker = new Worker(new URL("./libc_worker.ts", import.meta.url), {
@@ -41,6 +43,7 @@ export class LibcThread implements Disposable {
       const error = new Error(
         `The thread for system calls died: ${event.message}`,
       );
+      this.#ended = error;
       for (const { reject } of this.#waiting.values()) reject(error);
       this.#waiting.clear();
     };
@@ -57,6 +60,7 @@ export class LibcThread implements Disposable {
     call: CallName,
     ...args: (number | bigint | Uint8Array)[]
   ): Promise<number> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
       const request = { id, call, args, pointers: pointerArguments(call) };
@@ -67,6 +71,7 @@ export class LibcThread implements Disposable {
 
   /** Ends the thread, also in the middle of a call. */
   [Symbol.dispose](): void {
+    this.#ended ??= new Error("The thread for system calls was ended");
     this.#worker.terminate();
   }
 

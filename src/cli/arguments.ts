@@ -39,13 +39,17 @@ export function parseCommandLine(
 ): Request {
   const index = verbIndex(argv);
   const before = index < 0 ? argv : argv.slice(0, index);
-  if (before.includes("--version") || before.includes("-V")) return { kind: "version" };
+  const end = argv.indexOf("--");
+  const optionWords = end < 0 ? argv : argv.slice(0, end);
+  if (["--version", "-V"].some((word) => optionWords.includes(word))) {
+    return { kind: "version" };
+  }
   const name = index < 0 ? undefined : argv[index];
   const command = findCommand(name, commands);
   if (name === "help" && command === undefined) {
     return { kind: "help", command: findCommand(argv[index + 1], commands) };
   }
-  const wantsHelp = argv.includes("--help") || argv.includes("-h");
+  const wantsHelp = optionWords.includes("--help") || optionWords.includes("-h");
   if (name === undefined) {
     if (wantsHelp) return { kind: "help", command: undefined };
     const unknown = before.find((word) =>
@@ -81,11 +85,21 @@ function findCommand(
 }
 
 /** "--yes=no" must not count as yes. */
-function checkSwitches(argv: readonly string[], specs: readonly OptionSpec[]): void {
+function checkSwitches(
+  argv: readonly string[],
+  specs: readonly OptionSpec[],
+  command: Command,
+): void {
   const end = argv.indexOf("--");
   for (const word of end < 0 ? argv : argv.slice(0, end)) {
     const name = /^--([^=]+)=/s.exec(word)?.[1];
     const spec = specs.find((each) => each.name === name);
+    if (name === "_" || word === "--_") {
+      // The library keeps the names under this key.
+      throw new ImagingError("usage", `${command.name} has no option --_`, {
+        hint: `\`sectorshot ${command.name} --help\` lists the options`,
+      });
+    }
     if (spec === undefined || spec.value !== undefined) continue;
     throw new ImagingError("usage", `--${spec.name} takes no value`, {
       hint: `write --${spec.name}, or leave it out`,
@@ -93,22 +107,36 @@ function checkSwitches(argv: readonly string[], specs: readonly OptionSpec[]): v
   }
 }
 
+/** Otherwise "true" or "false" behind a switch would be its value, and no name. */
+function withPlainSwitches(argv: readonly string[], specs: readonly OptionSpec[]): string[] {
+  const end = argv.indexOf("--");
+  const switches = specs.filter((spec) => spec.value === undefined).map((spec) =>
+    `--${spec.name}`
+  );
+  return argv.flatMap((word, index) =>
+    (end < 0 || index < end) && switches.includes(word) ? [word, "true"] : [word]
+  );
+}
+
 function parseOptions(argv: string[], command: Command): Invocation {
   const specs = [...command.options, ...GLOBAL_OPTIONS];
+  checkSwitches(argv, specs, command);
   const unknown: string[] = [];
   const withValue = specs.filter((spec) => spec.value !== undefined);
-  const parsed: Record<string, unknown> & { _: unknown[] } = parseArgs(argv, {
-    string: ["_", ...withValue.map((spec) => spec.name)],
-    boolean: specs.filter((spec) => spec.value === undefined).map((spec) => spec.name),
-    collect: withValue.map((spec) => spec.name),
-    // Otherwise "-y" would quietly be an option of its own.
-    unknown(argument: string, key?: string): boolean {
-      if (key === undefined) return true;
-      unknown.push(argument);
-      return false;
+  const parsed: Record<string, unknown> & { _: unknown[] } = parseArgs(
+    withPlainSwitches(argv, specs),
+    {
+      string: ["_", ...withValue.map((spec) => spec.name)],
+      boolean: specs.filter((spec) => spec.value === undefined).map((spec) => spec.name),
+      collect: withValue.map((spec) => spec.name),
+      // Otherwise "-y" would quietly be an option of its own.
+      unknown(argument: string, key?: string): boolean {
+        if (key === undefined) return true;
+        unknown.push(argument);
+        return false;
+      },
     },
-  });
-  checkSwitches(argv, specs);
+  );
   const [wrong] = unknown;
   if (wrong !== undefined) {
     const option = wrong.replace(/=.*$/s, "");

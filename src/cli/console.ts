@@ -1,5 +1,6 @@
 import type { CopyProgress } from "../core/block.ts";
 import { type Finding, ImagingError } from "../core/errors.ts";
+import { printable } from "../core/text.ts";
 import { ProgressMeter, progressText } from "./progress.ts";
 
 const encoder = new TextEncoder();
@@ -43,7 +44,7 @@ export class Console implements Disposable {
   phase(title: string): void {
     this.#wipe();
     this.event("phase", { title });
-    this.#title = title;
+    this.#title = printable(title);
     this.#meter = undefined;
     if (this.#options.quiet || this.#timer !== undefined) return;
     const interval = this.#isTerminal && !this.#options.json

@@ -71,7 +71,9 @@ export function progressText(title: string, figures: ProgressFigures): string {
   const { doneBytes, totalBytes, badBytes, rate, average, secondsLeft } = figures;
   const parts: string[] = [];
   if (Number.isFinite(totalBytes)) {
-    const percent = totalBytes === 0 ? 100 : Math.floor(doneBytes / totalBytes * 100);
+    const percent = totalBytes === 0
+      ? 100
+      : Math.min(100, Math.floor(doneBytes / totalBytes * 100));
     parts.push(`${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`, `${percent}%`);
   } else parts.push(formatBytes(doneBytes));
   parts.push(

@@ -26,7 +26,7 @@ export const verify: Command = {
   name: "verify",
   aliases: [],
   usage: "IMAGE [TARGET]",
-  summary: "compare an image with a device or image, or with its digests",
+  summary: "compare an image with a device, an image, or its digests",
   details: [
     "With TARGET: compares byte by byte, reading a device past every cache. Where they " +
     "differ is listed in bytes and sectors, and the exit code is 2. An image that is " +

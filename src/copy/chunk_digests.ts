@@ -23,8 +23,8 @@ export class ChunkDigestConsumer implements ChunkConsumer<readonly ChunkDigest[]
     this.#thread.start();
     const updated = this.#thread.update(chunk.bytes);
     const finished = this.#thread.digest();
-    await updated;
-    this.#digests.push({ offset, length, hex: toHex(await finished) });
+    const [digest] = await Promise.all([finished, updated]);
+    this.#digests.push({ offset, length, hex: toHex(digest) });
   }
 
   finish(): Promise<readonly ChunkDigest[]> {

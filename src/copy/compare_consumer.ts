@@ -41,6 +41,7 @@ export class CompareConsumer implements ChunkConsumer<Comparison> {
   #differing: { offset: number; length: number }[] = [];
   #differingCount = 0;
   #differingBytes = 0;
+  #differingEnd = -1;
   #firstDifference: number | undefined;
   readonly #unreadable: Range[] = [];
 
@@ -130,12 +131,11 @@ export class CompareConsumer implements ChunkConsumer<Comparison> {
 
   #add(offset: number, length: number): void {
     this.#differingBytes += length;
-    const last = this.#differing.at(-1);
-    if (
-      last !== undefined && this.#differingCount === this.#differing.length &&
-      endOf(last) === offset
-    ) {
-      last.length += length;
+    const joins = this.#differingEnd === offset;
+    this.#differingEnd = offset + length;
+    if (joins) {
+      const last = this.#differing.at(-1);
+      if (last !== undefined && endOf(last) === offset) last.length += length;
       return;
     }
     this.#differingCount++;

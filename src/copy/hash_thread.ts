@@ -8,6 +8,8 @@ export class HashThread implements Disposable {
   readonly #worker: Worker;
   readonly #replies: PromiseWithResolvers<HashReply>[] = [];
 
+  #ended: Error | undefined;
+
   constructor(algorithm: string) {
     this.#algorithm = algorithm;
     this.#worker = new Worker(new URL("./hash_worker.ts", import.meta.url), {
@@ -19,6 +21,7 @@ export class HashThread implements Disposable {
     this.#worker.onerror = (event) => {
       event.preventDefault();
       const error = new Error(`The thread for ${algorithm} died: ${event.message}`);
+      this.#ended = error;
       for (const reply of this.#replies.splice(0)) reply.reject(error);
     };
   }
@@ -39,10 +42,12 @@ export class HashThread implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#ended ??= new Error("ended");
     this.#worker.terminate();
   }
 
   #ask(request: HashRequest): Promise<HashReply> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
     const reply = Promise.withResolvers<HashReply>();
     this.#replies.push(reply);
     this.#worker.postMessage(request);

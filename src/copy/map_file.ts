@@ -59,8 +59,10 @@ export function parseMapFile(text: string, name: string): MapFile {
   const lines = text.split("\n");
   for (const [index, line] of lines.entries()) {
     const number = index + 1;
-    if (head === undefined && line.startsWith("#")) comments.push(line.replace(/^# ?/, ""));
-    const words = line.replace(/#.*$/, "").trim().split(/\s+/);
+    if (head === undefined && line.startsWith("#")) {
+      comments.push(line.replace(/^# ?/, "").replace(/\r$/, ""));
+    }
+    const words = line.replace(/#.*$/s, "").trim().split(/\s+/);
     if (words[0] === "") continue;
     const first = parseNumber(words[0]);
     if (head === undefined) {

@@ -66,6 +66,8 @@ export async function runCopy<const Consumers extends readonly ChunkConsumer[]>(
   const slots = Math.max(2, Math.min(16, Math.floor(ringBytes / chunkBytes)));
   const ring = new BufferRing(chunkBytes, slots);
   const stop = Promise.withResolvers<void>();
+  /** Ends the wait for a buffer. One promise for all waits would keep a trace of each. */
+  let stopWaiting = (): void => {};
   const inFlight = new Set<Promise<void>>();
   const bad: Range[] = [];
   let failure: { readonly error: unknown } | undefined;
@@ -76,6 +78,7 @@ export async function runCopy<const Consumers extends readonly ChunkConsumer[]>(
   const fail = (error: unknown): void => {
     failure ??= { error };
     stop.resolve();
+    stopWaiting();
   };
   const cancel = (): void =>
     fail(new ImagingError("cancelled", "cancelled", { cause: signal?.reason }));
@@ -97,7 +100,8 @@ export async function runCopy<const Consumers extends readonly ChunkConsumer[]>(
       if (outcome.length < range.length) ended = true;
       if (failure !== undefined || outcome.length === 0) return;
       const chunk = makeChunk(range.offset, into.subarray(0, outcome.length), outcome.bad);
-      const consumed = consumers.map((consumer) => consumer.consume(chunk));
+      // Async, so that one that throws at once counts like one that rejects.
+      const consumed = consumers.map(async (consumer) => await consumer.consume(chunk));
       handOver();
       // All of them, also after a failure: the others still look at the buffer.
       for (const result of await Promise.allSettled(consumed)) {
@@ -118,7 +122,9 @@ export async function runCopy<const Consumers extends readonly ChunkConsumer[]>(
   };
 
   while (failure === undefined && !ended) {
-    const slot = await Promise.race([ring.acquire(), stop.promise]);
+    const stopped = Promise.withResolvers<undefined>();
+    stopWaiting = () => stopped.resolve(undefined);
+    const slot = await Promise.race([ring.acquire(), stopped.promise]);
     if (slot === undefined) break;
     const range = failure === undefined && !ended ? policy.next() : undefined;
     if (range === undefined) {
@@ -146,8 +152,11 @@ export async function runCopy<const Consumers extends readonly ChunkConsumer[]>(
   }
   const results: unknown[] = [];
   for (const result of await Promise.allSettled(consumers.map((each) => each.finish()))) {
-    if (result.status === "rejected") throw result.reason;
-    results.push(result.value);
+    if (result.status === "fulfilled") results.push(result.value);
+    else {
+      for (const consumer of consumers) await consumer.abort(result.reason);
+      throw result.reason;
+    }
   }
   return {
     bytes,

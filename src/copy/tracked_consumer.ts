@@ -66,6 +66,12 @@ export class TrackedConsumer<Result> implements ChunkConsumer<Result> {
 
   /** Makes everything durable that was written, then saves the map of it. */
   async saveNow(): Promise<void> {
+    // One at a time: both would write the same file.
+    await this.#saving;
+    await this.#save();
+  }
+
+  async #save(): Promise<void> {
     const { map, save } = this.#options;
     // Taken before the flush: what is written during it is not in this map.
     const snapshot = map.clone();
@@ -75,7 +81,7 @@ export class TrackedConsumer<Result> implements ChunkConsumer<Result> {
 
   /** Flushes and saves while the copy goes on; a failure ends the next chunk. */
   #saveBeside(): void {
-    this.#saving = this.saveNow()
+    this.#saving = this.#save()
       .catch((error: unknown) => {
         this.#failure = { error };
       })

@@ -72,7 +72,10 @@ export interface ChunkConsumer<Result = unknown> {
   consume(chunk: Chunk): Promise<void>;
   /** No more chunks come. */
   finish(): Promise<Result>;
-  /** The flow failed: give up, free what is held. Must not throw. */
+  /**
+   * The flow failed, or finishing did: give up, free what is held. Can come more than
+   * once and behind `finish`. Must not throw.
+   */
   abort(cause: unknown): Promise<void>;
 }
 

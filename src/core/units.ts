@@ -31,7 +31,8 @@ export function formatBytes(count: number): string {
   if (count === 1) return "1 byte";
   let unit = 0;
   let value = count;
-  while (value >= 1024 && unit < UNITS.length - 1) {
+  // From here on it would be rounded to 1024.
+  while (value >= (unit === 0 ? 1024 : 1023.5) && unit < UNITS.length - 1) {
     value /= 1024;
     unit++;
   }

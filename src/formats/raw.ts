@@ -10,7 +10,7 @@ import type {
   OpenedImage,
 } from "./image_format.ts";
 
-export const raw = {
+export const raw: ImageFormat & Required<Pick<ImageFormat, "create">> = {
   id: "raw",
   title: "raw image",
   extensions: ["img", "dd", "raw", "bin", "iso", "001"],
@@ -23,7 +23,7 @@ export const raw = {
   create(output: ImageOutput, plan: ImagePlan): ImageWriter {
     return new RawWriter(output, plan);
   },
-} as const satisfies ImageFormat;
+};
 
 class RawWriter implements ImageWriter {
   readonly name: string;

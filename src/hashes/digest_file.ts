@@ -69,7 +69,7 @@ export function parseDigestList(text: string): DigestList {
  */
 export function parseDigestLine(line: string): DigestLine | undefined {
   const text = line.replace(/\r$/, "");
-  const tagged = /^(\\?)([A-Za-z0-9-]+) \((.*)\) = ([0-9a-fA-F]{32,128})$/.exec(text);
+  const tagged = /^(\\?)([A-Za-z0-9-]+) \((.*)\) = ([0-9a-fA-F]{32,128})$/s.exec(text);
   if (tagged !== null) {
     const [, escape, algorithm = "", name = "", hex = ""] = tagged;
     return {
@@ -78,7 +78,7 @@ export function parseDigestLine(line: string): DigestLine | undefined {
       algorithm: algorithm.toLowerCase().replace("-", ""),
     };
   }
-  const plain = /^(\\?)([0-9a-fA-F]{32,128})(?: [ *](.+)|\s*)$/.exec(text);
+  const plain = /^(\\?)([0-9a-fA-F]{32,128})(?: [ *](.+)|\s*)$/s.exec(text);
   if (plain === null) return undefined;
   const [, escape, hex = "", name = ""] = plain;
   return {

@@ -24,7 +24,7 @@ function nodeAlgorithm(id: string, digestBytes: number): HashAlgorithm {
   };
 }
 
-export const md5 = nodeAlgorithm("md5", 16);
-export const sha1 = nodeAlgorithm("sha1", 20);
-export const sha256 = nodeAlgorithm("sha256", 32);
-export const sha512 = nodeAlgorithm("sha512", 64);
+export const md5: HashAlgorithm = nodeAlgorithm("md5", 16);
+export const sha1: HashAlgorithm = nodeAlgorithm("sha1", 20);
+export const sha256: HashAlgorithm = nodeAlgorithm("sha256", 32);
+export const sha512: HashAlgorithm = nodeAlgorithm("sha512", 64);

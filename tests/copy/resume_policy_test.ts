@@ -1,0 +1,172 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { AREA_STATUSES, RangeMap } from "../../src/copy/range_map.ts";
+import { resumePolicy } from "../../src/copy/resume_policy.ts";
+import { ReadError } from "../../src/core/errors.ts";
+import { endOf, type Range } from "../../src/core/range.ts";
+import { FaultySource } from "../support/faulty_source.ts";
+import { assertBytes, patternBytes, PatternSource } from "../support/pattern.ts";
+import { seededNumbers } from "../volumes/image_tools.ts";
+
+const SIZE = 40_000;
+const CHUNK_BYTES = 4096;
+
+/** A map in which areas begin and end anywhere. */
+function randomMap(seed: number): RangeMap {
+  const next = seededNumbers(seed);
+  const map = new RangeMap({ offset: 0, length: SIZE }, AREA_STATUSES[next(5)] ?? "?");
+  for (let change = next(12); change > 0; change--) {
+    map.set({ offset: next(SIZE), length: next(9000) }, AREA_STATUSES[next(5)] ?? "?");
+  }
+  return map;
+}
+
+for (const withSaved of [true, false]) {
+  Deno.test(
+    `${withSaved ? "every byte once" : "only what is missing"}, each from its own place`,
+    async () => {
+      for (let seed = 1; seed <= 150; seed++) {
+        const map = randomMap(seed);
+        const areas = [...map.areas()];
+        const policy = resumePolicy({
+          source: new PatternSource(SIZE, { seed: 1 }),
+          saved: new PatternSource(SIZE, { seed: 2 }),
+          map,
+          chunkBytes: CHUNK_BYTES,
+          withSaved,
+        });
+        // The copy enters what it did while the policy is still used.
+        map.set({ offset: 0, length: SIZE }, "+");
+        const ranges: Range[] = [];
+        for (let range = policy.next(); range !== undefined; range = policy.next()) {
+          ranges.push(range);
+        }
+        const fromSaved = (offset: number): boolean =>
+          areas.some((area) =>
+            area.offset <= offset && offset < endOf(area) && "+-".includes(area.status)
+          );
+        // Against a plain array of bytes: which were asked for.
+        const asked = new Uint8Array(SIZE);
+        let last = 0;
+        for (const range of ranges) {
+          assert(range.offset >= last, "not ascending");
+          last = endOf(range);
+          assert(range.length > 0 && range.length <= CHUNK_BYTES);
+          // No chunk goes over a border of chunks, nor mixes what is done and what is not.
+          const { offset } = range;
+          assertEquals(Math.floor(offset / CHUNK_BYTES), Math.floor((last - 1) / CHUNK_BYTES));
+          asked.fill(1, offset, last);
+          const into = new Uint8Array(range.length);
+          assertEquals(await policy.read(range, into), { length: range.length, bad: [] });
+          const patternSeed = fromSaved(offset) ? 2 : 1;
+          assertBytes(into, patternBytes(range.length, { offset, seed: patternSeed }));
+        }
+        const expected = Uint8Array.from(
+          { length: SIZE },
+          (_, offset) => withSaved || !fromSaved(offset) ? 1 : 0,
+        );
+        assertBytes(asked, expected, `seed ${seed}`);
+        assertEquals(policy.totalBytes, expected.reduce((sum, byte) => sum + byte, 0));
+        assertEquals(policy.next(), undefined);
+      }
+    },
+  );
+}
+
+Deno.test("reads may be asked for in any order and overlap", async () => {
+  const map = randomMap(7);
+  const areas = [...map.areas()];
+  const policy = resumePolicy({
+    source: new FaultySource({
+      map: new RangeMap({ offset: 0, length: SIZE }, "+"),
+      content: new PatternSource(SIZE, { seed: 1 }),
+      delay: (read) => new Promise((resolve) => setTimeout(resolve, 5 - read % 5)),
+    }),
+    saved: new PatternSource(SIZE, { seed: 2 }),
+    map,
+    chunkBytes: CHUNK_BYTES,
+    withSaved: true,
+  });
+  const reads: Promise<void>[] = [];
+  for (let range = policy.next(); range !== undefined; range = policy.next()) {
+    const { offset, length } = range;
+    const into = new Uint8Array(length);
+    const area = areas.find((each) => each.offset <= offset && offset < endOf(each));
+    const seed = "+-".includes(area?.status ?? "") ? 2 : 1;
+    reads.push(
+      policy.read(range, into).then(() => {
+        assertBytes(into, patternBytes(length, { offset, seed }));
+      }),
+    );
+  }
+  assert(reads.length > 10);
+  await Promise.all(reads);
+});
+
+Deno.test("sectors that fail now are bad; what failed before comes from the image", async () => {
+  const drive = new RangeMap({ offset: 0, length: SIZE }, "+");
+  drive.set({ offset: 512, length: 512 }, "-");
+  drive.set({ offset: 8192, length: 1024 }, "-");
+  const map = new RangeMap({ offset: 0, length: SIZE });
+  map.set({ offset: 8192, length: 1024 }, "-");
+  const source = new FaultySource({ map: drive });
+  const saved = new PatternSource(SIZE, { seed: 2 });
+  const policy = resumePolicy({ source, saved, map, chunkBytes: CHUNK_BYTES, withSaved: true });
+  const bad: Range[] = [];
+  for (let range = policy.next(); range !== undefined; range = policy.next()) {
+    bad.push(...(await policy.read(range, new Uint8Array(range.length))).bad);
+  }
+  assertEquals(bad, [{ offset: 512, length: 512 }]);
+  assert(source.reads.every(({ offset, length }) => offset + length <= 8192 || offset >= 9216));
+});
+
+Deno.test("a source or a saved image that ends early is an error that names it", async () => {
+  const good = new RangeMap({ offset: 0, length: SIZE }, "+");
+  const short = new FaultySource({ map: good, endsAt: 5000 });
+  const whole = new PatternSource(SIZE, { name: "whole" });
+  for (const status of ["?", "+"] as const) {
+    const policy = resumePolicy({
+      source: status === "?" ? short : whole,
+      saved: status === "?" ? whole : short,
+      map: new RangeMap({ offset: 0, length: SIZE }, status),
+      chunkBytes: CHUNK_BYTES,
+      withSaved: true,
+    });
+    const read = async (): Promise<void> => {
+      for (let range = policy.next(); range !== undefined; range = policy.next()) {
+        await policy.read(range, new Uint8Array(range.length));
+      }
+    };
+    const error = await assertRejects(read, ReadError);
+    assertEquals(error.offset, 5000);
+    assert(error.message.includes("faulty"), error.message);
+  }
+});
+
+Deno.test("where nothing is done there need be no saved image", async () => {
+  const map = new RangeMap({ offset: 0, length: 5000 });
+  const source = new PatternSource(5000);
+  const policy = resumePolicy({
+    source,
+    saved: undefined,
+    map,
+    chunkBytes: CHUNK_BYTES,
+    withSaved: true,
+  });
+  const [first, second] = [policy.next(), policy.next()];
+  assertEquals([first?.length, second?.length, policy.next()], [4096, 904, undefined]);
+  assertEquals(
+    (await policy.read({ offset: 4096, length: 904 }, new Uint8Array(904))).length,
+    904,
+  );
+});
+
+Deno.test("where everything is done and no digest is wanted there is nothing to read", () => {
+  const policy = resumePolicy({
+    source: new PatternSource(SIZE),
+    saved: new PatternSource(SIZE),
+    map: new RangeMap({ offset: 0, length: SIZE }, "+"),
+    chunkBytes: CHUNK_BYTES,
+    withSaved: false,
+  });
+  assertEquals([policy.totalBytes, policy.next()], [0, undefined]);
+});
