@@ -78,7 +78,8 @@ export class LibcThread implements Disposable {
   #settle({ id, result, errno }: LibcReply): void {
     const entry = this.#waiting.get(id);
     if (entry === undefined) return;
-    if (result < 0 && errno === EINTR) {
+    // An interrupted close has closed (close(2), "Dealing with error returns").
+    if (result < 0 && errno === EINTR && entry.request.call !== "close") {
       this.#worker.postMessage(entry.request);
       return;
     }

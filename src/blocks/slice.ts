@@ -6,6 +6,8 @@ export class SliceSource implements BlockSource {
   readonly name: string;
   readonly size: number;
   readonly sectorSize: number;
+  readonly sequential: boolean | undefined;
+  readonly sectorPhase: number;
   readonly #whole: BlockSource;
   readonly #offset: number;
 
@@ -13,6 +15,8 @@ export class SliceSource implements BlockSource {
   constructor(whole: BlockSource, range: Range) {
     this.name = whole.name;
     this.sectorSize = whole.sectorSize;
+    this.sequential = whole.sequential;
+    this.sectorPhase = ((whole.sectorPhase ?? 0) + range.offset) % whole.sectorSize;
     this.#whole = whole;
     this.#offset = range.offset;
     this.size = Math.max(0, Math.min(range.length, whole.size - range.offset));
@@ -21,6 +25,10 @@ export class SliceSource implements BlockSource {
   readAt(offset: number, into: Bytes): Promise<number> {
     const length = Math.max(0, Math.min(into.length, this.size - offset));
     return this.#whole.readAt(this.#offset + offset, into.subarray(0, length));
+  }
+
+  cancel(): void {
+    this.#whole.cancel?.();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,11 +1,12 @@
 import type { BlockSource, Bytes, Chunk, ChunkConsumer } from "../core/block.ts";
-import { ImagingError } from "../core/errors.ts";
+import { ImagingError, ReadError } from "../core/errors.ts";
 
 /** A stream of bytes as a source: once, from the first byte to the last. */
 export class StreamSource implements BlockSource {
   readonly name: string;
   readonly size = Infinity;
   readonly sectorSize = 512;
+  readonly sequential = true;
   readonly #reader: ReadableStreamBYOBReader;
   #at = 0;
   #ended = false;
@@ -56,10 +57,22 @@ export class StreamSource implements BlockSource {
 
   /** The next bytes, in the memory of `scratch`; undefined at the end. */
   async #next(scratch: Bytes): Promise<Bytes | undefined> {
-    const { value, done } = await this.#reader.read(scratch);
-    if (!done && value !== undefined) return value;
+    let result: ReadableStreamReadResult<Bytes>;
+    try {
+      result = await this.#reader.read(scratch);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new ReadError(`cannot read ${this.name}: ${reason}`, this.#at, { cause });
+    }
+    if (!result.done && result.value !== undefined) return result.value;
     this.#ended = true;
     return undefined;
+  }
+
+  /** A read that waits for bytes ends as if the stream did. */
+  cancel(): void {
+    // What the stream says to that cannot matter any more.
+    this.#reader.cancel().catch(() => {});
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

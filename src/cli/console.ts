@@ -25,6 +25,7 @@ export class Console implements Disposable {
   #meter: ProgressMeter | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
   #drawn = false;
+  #stderrClosed = false;
   /** Set when the program that read our stdout went away. */
   stdoutClosed = false;
 
@@ -106,7 +107,7 @@ export class Console implements Disposable {
   async ask(lines: readonly string[], question: string): Promise<string | undefined> {
     this.lines(lines);
     if (!Deno.stdin.isTerminal()) return undefined;
-    Deno.stderr.writeSync(encoder.encode(question));
+    this.#stderr(question);
     const line: number[] = [];
     const byte = new Uint8Array(1);
     while (await Deno.stdin.read(byte) === 1 && byte[0] !== 0x0a) line.push(byte[0] ?? 0);
@@ -137,20 +138,28 @@ export class Console implements Disposable {
     if (!this.#isTerminal) return this.#error(text);
     // A serial console does not know its width.
     const columns = Deno.consoleSize().columns || 80;
-    Deno.stderr.writeSync(
-      encoder.encode(`\r\x1b[K${text.slice(0, Math.max(columns - 1, 20))}`),
-    );
+    this.#stderr(`\r\x1b[K${text.slice(0, Math.max(columns - 1, 20))}`);
     this.#drawn = true;
   }
 
   #wipe(): void {
-    if (this.#drawn) Deno.stderr.writeSync(encoder.encode("\r\x1b[K"));
+    if (this.#drawn) this.#stderr("\r\x1b[K");
     this.#drawn = false;
   }
 
   #error(line: string): void {
     this.#wipe();
-    writeAll(Deno.stderr, line + "\n");
+    this.#stderr(line + "\n");
+  }
+
+  /** A copy goes on when whoever read its messages went away, or their disk is full. */
+  #stderr(text: string): void {
+    if (this.#stderrClosed) return;
+    try {
+      writeAll(Deno.stderr, text);
+    } catch {
+      this.#stderrClosed = true;
+    }
   }
 
   #stdout(text: string): void {
@@ -158,12 +167,13 @@ export class Console implements Disposable {
     try {
       writeAll(Deno.stdout, text);
     } catch (error) {
+      // Once is enough: the error itself is an event, too.
+      this.stdoutClosed = true;
       if (!(error instanceof Deno.errors.BrokenPipe)) {
         throw new ImagingError("environment", `cannot write to stdout: ${error}`, {
           cause: error,
         });
       }
-      this.stdoutClosed = true;
     }
   }
 }

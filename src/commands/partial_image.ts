@@ -2,8 +2,14 @@
  * An image in the making: `card.img.part` and the map `card.img.map` that says what
  * of it is done. After any interruption the same command goes on where the map says.
  */
-import { formatMapFile, parseMapFile, type RescuePhase } from "../copy/map_file.ts";
+import {
+  formatMapFile,
+  type MapFile,
+  parseMapFile,
+  type RescuePhase,
+} from "../copy/map_file.ts";
 import { RangeMap } from "../copy/range_map.ts";
+import { GONE } from "../copy/read_policy.ts";
 import type { BlockSource } from "../core/block.ts";
 import { ImagingError, ReadError } from "../core/errors.ts";
 import { endOf, type Range } from "../core/range.ts";
@@ -15,6 +21,8 @@ export interface SourceIdentity {
   readonly size: number;
   /** Where they begin on the source. */
   readonly offset: number;
+  /** Where the source itself begins on its disk: not 0 for a partition. */
+  readonly partitionStart: number;
   readonly model: string | null;
   readonly serial: string | null;
 }
@@ -37,11 +45,6 @@ export interface PartialImageOptions {
   readonly identity: SourceIdentity;
 }
 
-/** A medium without an end that is known: a stream cannot be asked twice. */
-function isStream(source: BlockSource): boolean {
-  return !Number.isFinite(source.size);
-}
-
 /** The identity of what is read. */
 export function identityOf(
   source: BlockSource,
@@ -52,6 +55,7 @@ export function identityOf(
   return {
     size: source.size,
     offset,
+    partitionStart: location?.kind === "device" ? location.partition?.start ?? 0 : 0,
     model: disk?.model ?? null,
     serial: disk?.serial ?? null,
   };
@@ -100,7 +104,7 @@ export class PartialImage implements AsyncDisposable {
         },
       );
     }
-    if (isStream(source)) {
+    if (source.sequential) {
       if (part.kind === "file") {
         throw new ImagingError("environment", `cannot write ${partPath}: it exists`, {
           hint: "a stream cannot be gone on with: remove it, or choose another name",
@@ -108,12 +112,14 @@ export class PartialImage implements AsyncDisposable {
       }
       return new PartialImage(options, await files.openImage(partPath), undefined, undefined);
     }
-    let content = await files.read(mapPath);
-    if (part.kind === "missing" && (await backend.locate(path)).kind === "file") {
-      // The map of the finished image that is about to be replaced, not of a part.
-      content = undefined;
-    }
-    if (content === undefined) {
+    const content = await files.read(mapPath);
+    const found = content === undefined
+      ? undefined
+      : parseMapFile(new TextDecoder().decode(content), mapPath);
+    // The map of a finished image that is about to be replaced is not one of a part.
+    const isLeftOver = found !== undefined && part.kind === "missing" && isFinished(found) &&
+      (await backend.locate(path)).kind === "file";
+    if (found === undefined || isLeftOver) {
       if (part.kind === "file") {
         throw new ImagingError(
           "environment",
@@ -126,7 +132,7 @@ export class PartialImage implements AsyncDisposable {
       await files.writeAtomically(mapPath, mapText(map, "?", options.identity));
       return new PartialImage(options, await files.openImage(partPath), map, undefined);
     }
-    const map = checkedMap(new TextDecoder().decode(content), options);
+    const map = checkedMap(found, options);
     const claimed = map.ranges("+", "-");
     const claimedEnd = Math.max(0, ...claimed.slice(-1).map(endOf));
     if (claimedEnd > 0 && (part.kind === "missing" || part.size < claimedEnd)) {
@@ -139,6 +145,13 @@ export class PartialImage implements AsyncDisposable {
       );
     }
     const file = await files.openImage(partPath);
+    // Looked at again, now that nobody else can change it.
+    if (file.initialSize < claimedEnd) {
+      await file[Symbol.asyncDispose]();
+      throw new ImagingError("environment", `cannot go on: ${partPath} was changed just now`, {
+        hint: "another run may have ended meanwhile: look, then run the same command again",
+      });
+    }
     let saved: BlockSource | undefined;
     try {
       if (claimedEnd > 0) {
@@ -175,9 +188,8 @@ export class PartialImage implements AsyncDisposable {
     const { files, path, mapPath } = this.#options;
     const { map } = this;
     const isWhole = map === undefined || map.total("+") === map.range.length;
-    if (!isWhole) await this.saveMap(map, "+");
+    if (map !== undefined) await this.saveMap(map, "+");
     await files.rename(this.partPath, path, replace);
-    // Also where this run saved no map: an earlier one may have been cut off in doing so.
     if (map !== undefined && isWhole) await files.remove(mapPath);
   }
 
@@ -202,10 +214,14 @@ function mapText(map: RangeMap, phase: RescuePhase, identity: SourceIdentity): U
   }));
 }
 
+/** Did one of our runs come to its end with this map? */
+function isFinished({ comments, currentPhase }: MapFile): boolean {
+  return currentPhase === "+" && comments.some((line) => line.startsWith(IDENTITY_MARK));
+}
+
 /** The map of this source, or an error that says why it is another one's. */
-function checkedMap(text: string, options: PartialImageOptions): RangeMap {
+function checkedMap({ comments, map }: MapFile, options: PartialImageOptions): RangeMap {
   const { mapPath, source, identity } = options;
-  const { comments, map } = parseMapFile(text, mapPath);
   const refuse = (reason: string): never => {
     throw new ImagingError(
       "environment",
@@ -226,7 +242,7 @@ function checkedMap(text: string, options: PartialImageOptions): RangeMap {
     refuse("the line with its identity is damaged");
   }
   const before = Object(recorded) as Partial<SourceIdentity>;
-  for (const field of ["size", "offset", "model", "serial"] as const) {
+  for (const field of ["size", "offset", "partitionStart", "model", "serial"] as const) {
     if (before[field] !== identity[field]) {
       refuse(`its ${field} was ${before[field]}, now it is ${identity[field]}`);
     }
@@ -265,7 +281,7 @@ async function checkSamples(
       await source.readAt(offset, theirs);
     } catch (error) {
       // A place that was readable once may fail today: it proves nothing.
-      if (error instanceof ReadError && error.osCode === "EIO") continue;
+      if (error instanceof ReadError && !GONE.includes(error.osCode)) continue;
       throw error;
     }
     await saved.readAt(offset, ours);

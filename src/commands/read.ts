@@ -1,5 +1,5 @@
 import { StreamConsumer } from "../blocks/stdio.ts";
-import { compareMedia } from "../copy/compare_media.ts";
+import { compareMedia, provesSame } from "../copy/compare_media.ts";
 import { type Digest, hashConsumers } from "../copy/hash_consumers.ts";
 import { sequentialPolicy } from "../copy/read_policy.ts";
 import { resumePolicy } from "../copy/resume_policy.ts";
@@ -14,6 +14,7 @@ import type { ImageFormat, ImageSummary } from "../formats/image_format.ts";
 import { formatForOutput } from "../formats/registry.ts";
 import { formatDigestLine } from "../hashes/digest_file.ts";
 import type { HashAlgorithm } from "../hashes/hash_algorithm.ts";
+import { HASH_ALGORITHMS } from "../hashes/registry.ts";
 import { rangeLines, rangesJson } from "../report/ranges_text.ts";
 import { rateText, sizeText } from "../report/rate_text.ts";
 import {
@@ -90,13 +91,25 @@ async function run(invocation: Invocation, context: CommandContext): Promise<Com
   const job: ReadJob = { context, source, algorithms, chunkBytes, started: performance.now() };
   context.phase(`reading ${source.name}`);
   if (format === undefined) return await readToStdout(job);
-  await checkNotItself(context, imagePath, medium.location);
+  const mapPath = valueOf(invocation, "map") ?? `${imagePath}.map`;
+  await checkNames(context, [
+    { path: imagePath, role: "the image" },
+    { path: `${imagePath}.part`, role: "the image in the making" },
+    { path: mapPath, role: "the map" },
+    { path: `${mapPath}.tmp`, role: "the map being saved" },
+    ...algorithms.flatMap(({ id, extension }) => [
+      { path: `${imagePath}.${extension}`, role: `the ${id} digest` },
+      { path: `${imagePath}.${extension}.tmp`, role: `the ${id} digest being saved` },
+    ]),
+  ], medium.location);
+  await checkDigests(context, imagePath, mapPath, algorithms, replace);
+  await warnAboutSelf(context, imagePath, medium.location);
   await using files = context.backend.openFiles();
   await using partial = await PartialImage.open({
     backend: context.backend,
     files,
     path: imagePath,
-    mapPath: valueOf(invocation, "map") ?? `${imagePath}.map`,
+    mapPath,
     source,
     identity: identityOf(source, offset, medium.location),
   });
@@ -173,7 +186,13 @@ async function checkDestination(
     refuse(`there is no folder ${folderOf(path)}`, "make the folder first");
   }
   // A disk that is not there must not become a file: all would seem to be well.
-  if (/^\/dev\/(?!shm\/)/.test(path)) {
+  const devices = await context.backend.locate("/dev");
+  const root = await context.backend.locate("/");
+  if (
+    devices.kind === "directory" && folder.kind === "directory" &&
+    root.kind === "directory" && devices.onDevice !== root.onDevice &&
+    folder.onDevice === devices.onDevice
+  ) {
     refuse("/dev is for devices", "choose another folder; `sectorshot list` shows the disks");
   }
 }
@@ -183,23 +202,74 @@ function folderOf(path: string): string {
   return slash < 0 ? "." : path.slice(0, slash) || "/";
 }
 
-/** An image must not replace what it is made of, nor change it meanwhile. */
-async function checkNotItself(
+/** A file that a read makes, and what it is for. */
+interface OwnFile {
+  readonly path: string;
+  readonly role: string;
+}
+
+/**
+ * No two of the files that a read makes may be one, and none may be what is read: that
+ * would be found out at the end, by the loss of it.
+ */
+async function checkNames(
   context: CommandContext,
-  imagePath: string,
+  own: readonly OwnFile[],
   location: Location | undefined,
 ): Promise<void> {
-  const image = await context.backend.locate(imagePath);
-  const file = location?.kind === "file"
+  const { backend } = context;
+  const source = location?.kind === "file"
     ? location.identity
     : location?.kind === "device"
     ? location.disk.backingIdentity
     : undefined;
-  if (image.kind === "file" && image.identity === file) {
-    throw new ImagingError("usage", `cannot read ${location?.path} into itself`, {
-      hint: "choose another name for the image",
+  const seen = new Map<string, string>();
+  if (source !== undefined) seen.set(source, "what is read");
+  for (const { path, role } of own) {
+    const at = await backend.locate(path);
+    const folder = await backend.locate(folderOf(path));
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    const keys = [
+      ...(at.kind === "file" ? [at.identity] : []),
+      ...(folder.kind === "directory" ? [`${folder.identity}/${name}`] : []),
+    ];
+    for (const key of keys) {
+      const other = seen.get(key);
+      if (other !== undefined && other !== role) {
+        throw new ImagingError("usage", `cannot use ${path} for ${role}: it is ${other}`, {
+          hint: "choose another name",
+        });
+      }
+      seen.set(key, role);
+    }
+  }
+}
+
+/** A digest that somebody else put there is replaced only by --force. */
+async function checkDigests(
+  context: CommandContext,
+  imagePath: string,
+  mapPath: string,
+  algorithms: readonly HashAlgorithm[],
+  replace: boolean,
+): Promise<void> {
+  // A run that goes on may have written its digests before it was stopped.
+  if (replace || (await context.backend.locate(mapPath)).kind === "file") return;
+  for (const { extension } of algorithms) {
+    const path = `${imagePath}.${extension}`;
+    if ((await context.backend.locate(path)).kind === "missing") continue;
+    throw new ImagingError("usage", `cannot write the digest ${path}: it exists`, {
+      hint: "move it away, choose another name, or add --force to replace it",
     });
   }
+}
+
+/** An image on the disk that it is made of. */
+async function warnAboutSelf(
+  context: CommandContext,
+  imagePath: string,
+  location: Location | undefined,
+): Promise<void> {
   if (location?.kind !== "device") return;
   const home = await context.backend.locate(folderOf(imagePath));
   if (home.kind !== "directory") return;
@@ -270,7 +340,8 @@ async function readToImage(job: ReadJob, target: ReadTarget): Promise<CommandRes
     throw error;
   }
   const [summary, ...digests] = copied.results as [ImageSummary, ...Digest[]];
-  if (target.verify) await verifyImage(job, partPath, digests);
+  const bad = map?.ranges("-") ?? copied.bad;
+  if (target.verify) await verifyImage(job, partPath, digests, bad);
   // Before the image gets its name: then all that belongs to it is there.
   for (const digest of digests) {
     const name = imagePath.slice(imagePath.lastIndexOf("/") + 1);
@@ -278,10 +349,17 @@ async function readToImage(job: ReadJob, target: ReadTarget): Promise<CommandRes
     const path = `${imagePath}.${digest.algorithm.extension}`;
     await files.writeAtomically(path, new TextEncoder().encode(`${line}\n`));
   }
+  if (target.replace) {
+    // Digests of the image that is replaced would call the new one wrong.
+    const made = digests.map(({ algorithm }) => algorithm);
+    for (const algorithm of HASH_ALGORITHMS.filter((each) => !made.includes(each))) {
+      await files.remove(`${imagePath}.${algorithm.extension}`);
+    }
+  }
   await partial.complete(target.replace);
   return resultOf(job, imagePath, {
     bytes: summary.size,
-    bad: map?.ranges("-") ?? copied.bad,
+    bad,
     digests,
     savedBytes,
     holeBytes: summary.holeBytes,
@@ -313,6 +391,7 @@ async function verifyImage(
   job: ReadJob,
   partPath: string,
   digests: readonly Digest[],
+  bad: readonly Range[],
 ): Promise<void> {
   const { context, source, chunkBytes } = job;
   context.phase(`verifying ${partPath}`);
@@ -327,7 +406,7 @@ async function verifyImage(
       signal: context.signal,
     });
     if (results[0]?.hex === expected.hex) return;
-  } else if (!Number.isFinite(source.size)) {
+  } else if (source.sequential) {
     throw new ImagingError(
       "usage",
       "cannot verify: a stream can be compared by its hash only",
@@ -336,14 +415,14 @@ async function verifyImage(
       },
     );
   }
-  const comparison = Number.isFinite(source.size)
+  const comparison = !source.sequential
     ? await compareMedia(source, image, {
       chunkBytes,
       onProgress: (progress) => context.progress(progress),
       signal: context.signal,
     })
     : undefined;
-  if (expected === undefined && comparison?.differingCount === 0) return;
+  if (expected === undefined && comparison !== undefined && provesSame(comparison, bad)) return;
   throw new VerifyError(
     `verification failed: ${partPath} does not hold what was read from ${source.name}`,
     comparison?.differing ?? [],

@@ -28,6 +28,8 @@ export interface ApprovedTarget {
   readonly target: Target;
   /** Bytes; less than the source has only where zeros are cut off; Infinity for a stream. */
   readonly bytes: number;
+  /** Did the person agree to unmounting it? */
+  readonly unmount: boolean;
 }
 
 /**
@@ -58,8 +60,11 @@ export async function approveTargets(
   }
   for (const { target } of approved) await confirm(context, plan, target);
   // Not before the person has agreed to all of it.
-  for (const { target } of approved) await context.backend.unmount(claimsOn(target));
-  for (const { target } of approved) await checkAgain(context, plan, target);
+  for (const { target, unmount } of approved) {
+    const now = await checkAgain(context, plan, target, unmount);
+    await context.backend.unmount(claimsOn(now));
+    await checkAgain(context, plan, target, false);
+  }
   return approved;
 }
 
@@ -80,7 +85,7 @@ async function checkTarget(
     : imageSize;
   const mounted = lifted.find(({ code }) => code === "mounted");
   if (mounted !== undefined) await askToUnmount(context, plan, mounted, path);
-  return { target, bytes };
+  return { target, bytes, unmount: plan.unmount || mounted !== undefined };
 }
 
 function refused(refusal: Refusal): ImagingError {
@@ -182,22 +187,28 @@ async function confirm(
   }
 }
 
-/** Between the question and the answer a card can be swapped or mounted. */
+/**
+ * Between the question and the answer a card can be swapped or mounted. Answers what the
+ * target is now: the disk that was shown.
+ */
 async function checkAgain(
   context: CommandContext,
   plan: WritePlan,
   target: Target,
-): Promise<void> {
+  unmount: boolean,
+): Promise<Target> {
   const now = await context.backend.locate(target.path);
   const found = refusals({
     ...plan,
-    unmount: false,
+    unmount,
     target: now,
     source: plan.sourceLocation,
     imageSize: undefined,
     shownIdentity: target.disk,
   });
   if (found[0] !== undefined) throw refused(found[0]);
+  if (now.kind !== "device") throw new Error(`${target.path} passed as a device and is none`);
+  return now;
 }
 
 /** A disk as it is named in results. */

@@ -1,4 +1,4 @@
-import { compareMedia, type MediaComparison } from "../copy/compare_media.ts";
+import { compareMedia, type MediaComparison, provesSame } from "../copy/compare_media.ts";
 import type { BlockSource } from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
 import { totalLength } from "../core/range.ts";
@@ -129,7 +129,7 @@ export function comparisonResult(summary: ComparisonSummary): CommandResult {
       image: image.name,
       target: target.name,
       bytes,
-      same: isSame && unreadable.length === 0,
+      same: provesSame(comparison),
       firstDifference: comparison.firstDifference ?? null,
       differingBytes,
       differingCount,

@@ -5,15 +5,19 @@
 import { FIRST_BLOCK_BYTES, FirstBlockLastSink } from "../blocks/first_block_last.ts";
 import { PatchedSource } from "../blocks/patched.ts";
 import { SliceSource } from "../blocks/slice.ts";
-import { type ChunkDigest, ChunkDigestConsumer } from "../copy/chunk_digests.ts";
+import {
+  ChunkDigestComparer,
+  ChunkDigestConsumer,
+  ChunkDigests,
+} from "../copy/chunk_digests.ts";
 import { compareMedia } from "../copy/compare_media.ts";
 import { type Digest, hashConsumers } from "../copy/hash_consumers.ts";
 import { IsolatedGroup, type MemberResult } from "../copy/isolated_group.ts";
 import { sequentialPolicy } from "../copy/read_policy.ts";
 import { DEFAULT_CHUNK_BYTES, DEFAULT_RING_BYTES, runCopy } from "../copy/run_copy.ts";
 import { SinkConsumer } from "../copy/sink_consumer.ts";
-import type { BlockSource, Bytes, CopyProgress } from "../core/block.ts";
-import { type Finding, ImagingError } from "../core/errors.ts";
+import type { BlockSource, Bytes, ChunkConsumer, CopyProgress } from "../core/block.ts";
+import { type Finding, ImagingError, ReadError } from "../core/errors.ts";
 import { mergeRanges, type Range, totalLength } from "../core/range.ts";
 import type { DeviceSink } from "../devices/device.ts";
 import type { HashAlgorithm } from "../hashes/hash_algorithm.ts";
@@ -60,6 +64,8 @@ interface TargetResult {
   readonly verified: boolean;
   readonly differing: RangeList | undefined;
   readonly error: ImagingError | undefined;
+  /** Was anything changed on it? */
+  readonly begun: boolean;
 }
 
 /** What became of all of them. */
@@ -154,7 +160,7 @@ async function writeGroup(
       try {
         open.push(await openTarget(job.context, approved));
       } catch (error) {
-        end(approved, failure(error));
+        end(approved, failure(error, false));
       }
     }
     if (open.length === 0) return { targets: results, digests: [], bad: [] };
@@ -183,9 +189,9 @@ async function writeGroup(
 type Ending = Omit<TargetResult, "target" | "seconds">;
 
 /** A failure of one target; cancelling ends all of them. */
-function failure(error: unknown): Ending {
+function failure(error: unknown, begun = true): Ending {
   if (!(error instanceof ImagingError) || error.kind === "cancelled") throw error;
-  return { outcome: "failed", bytes: 0, verified: false, differing: undefined, error };
+  return { outcome: "failed", bytes: 0, verified: false, differing: undefined, error, begun };
 }
 
 async function openTarget(
@@ -196,12 +202,16 @@ async function openTarget(
   const sink = await context.backend.openSink(target.path);
   try {
     const expected = target.partition?.size ?? target.disk.size;
-    if (sink.size !== expected) {
-      throw new ImagingError(
-        "environment",
-        `cannot write to ${target.path}: it has ${sink.size} bytes, it had ${expected}`,
-        { hint: "look at `sectorshot list` again, then start anew" },
-      );
+    const shown = target.disk.mediumNumber;
+    const change = sink.size !== expected
+      ? `it has ${sink.size} bytes, it had ${expected}`
+      : shown !== undefined && sink.mediumNumber !== undefined && shown !== sink.mediumNumber
+      ? "the medium in it was changed"
+      : undefined;
+    if (change !== undefined) {
+      throw new ImagingError("environment", `cannot write to ${target.path}: ${change}`, {
+        hint: "look at `sectorshot list` again, then start anew",
+      });
     }
     return { approved, sink, held: new FirstBlockLastSink(sink) };
   } catch (error) {
@@ -215,7 +225,7 @@ interface CopiedGroup {
   readonly bytes: number;
   readonly bad: readonly Range[];
   readonly digests: readonly Digest[];
-  readonly chunks: readonly ChunkDigest[];
+  readonly chunks: ChunkDigests;
   /** The error of each target that failed, by its place in the group. */
   readonly errors: readonly (ImagingError | undefined)[];
 }
@@ -233,7 +243,7 @@ async function copyToTargets(
   try {
     const { bytes, bad, results } = await runCopy({
       policy: sequentialPolicy(source, { chunkBytes, onBad }),
-      consumers: [...group.consumers, ...chunkDigests, ...hashes],
+      consumers: [...group.consumers, ...chunkDigests, ...hashes] as ChunkConsumer[],
       chunkBytes,
       ringBytes,
       onProgress: (progress) => onProgress(inPasses(progress, 0, verify)),
@@ -245,13 +255,15 @@ async function copyToTargets(
       bytes,
       bad,
       digests: rest.slice(chunkDigests.length) as Digest[],
-      chunks: rest.slice(0, chunkDigests.length).flat() as ChunkDigest[],
+      chunks: chunkDigests.length > 0 ? rest[0] as ChunkDigests : new ChunkDigests(),
       errors: written.map(({ error }) => error),
     };
   } catch (error) {
-    const errors = group.allFailed;
+    const isOurs = error instanceof ImagingError && error.kind !== "cancelled";
+    // Otherwise it was the source that failed: for all of them.
+    const errors = group.allFailed ?? (isOurs ? open.map(() => error) : undefined);
     if (errors === undefined) throw error;
-    return { bytes: 0, bad: [], digests: [], chunks: [], errors };
+    return { bytes: 0, bad: [], digests: [], chunks: new ChunkDigests(), errors };
   }
 }
 
@@ -276,7 +288,7 @@ async function proveTarget(
 ): Promise<Ending> {
   const { context, verify } = job;
   const { held, sink } = open;
-  const ending = { bytes: copied.bytes, verified: verify, error: undefined };
+  const ending = { bytes: copied.bytes, verified: verify, error: undefined, begun: true };
   if (verify) {
     await using device = await sink.reread();
     const shown = new PatchedSource(device, held.heldBack);
@@ -290,7 +302,13 @@ async function proveTarget(
     // The first block stays zero: a medium that is wrong must not look whole.
     if (differing.bytes > 0) return { ...ending, outcome: "mismatch", differing };
     await held.release();
-    const first = await differingFirstBlock(device, held.heldBack);
+    let first: RangeList;
+    try {
+      first = await differingFirstBlock(device, held.heldBack);
+    } catch (error) {
+      await held.revoke();
+      throw error;
+    }
     if (first.bytes > 0) {
       await held.revoke();
       return { ...ending, outcome: "mismatch", differing: first };
@@ -320,6 +338,14 @@ async function findDifferences(
       signal,
     });
     const { differing, differingCount, differingBytes, unreadable } = comparison;
+    const [again] = comparison.unreadableHere;
+    if (again !== undefined) {
+      throw new ReadError(
+        `cannot verify: ${source.name} could not be read a second time at byte ${again.offset}`,
+        again.offset,
+        { hint: "its own disk may be failing: check it, then write again" },
+      );
+    }
     const unreadableBytes = totalLength(unreadable);
     return {
       ranges: mergeRanges([...differing, ...unreadable]),
@@ -330,14 +356,13 @@ async function findDifferences(
   const written = new SliceSource(device, { offset: 0, length: copied.bytes });
   const { results: [found], bad } = await runCopy({
     policy: sequentialPolicy(written, { chunkBytes, onBad: "zero" }),
-    consumers: [new ChunkDigestConsumer()],
+    consumers: [new ChunkDigestComparer(copied.chunks)],
     chunkBytes,
     ringBytes,
     onProgress,
     signal,
   });
-  const ranges = copied.chunks.filter(({ hex }, index) => found[index]?.hex !== hex);
-  const all = mergeRanges([...ranges, ...bad]);
+  const all = mergeRanges([...found, ...bad]);
   return { ranges: all, bytes: totalLength(all) };
 }
 
@@ -396,7 +421,11 @@ function targetLines(result: TargetResult, source: BlockSource, verify: boolean)
   const { target: { target }, bytes, seconds, differing, error } = result;
   if (error !== undefined) {
     const hint = error.hint === undefined ? [] : [`  ${error.hint}`];
-    return [`${target.path}: FAILED: ${error.message}`, ...hint];
+    return [
+      `${target.path}: FAILED: ${error.message}`,
+      ...hint,
+      ...(result.begun ? ["  It is incomplete and has no first block: write it again."] : []),
+    ];
   }
   const size = `${sizeText(bytes)} of ${source.name} ${rateText(bytes, seconds)}`;
   if (differing !== undefined) {

@@ -1,5 +1,5 @@
 import type { BlockSource, CopyProgress } from "../core/block.ts";
-import type { Range } from "../core/range.ts";
+import { gapsBetween, type Range } from "../core/range.ts";
 import { CompareConsumer, type Comparison } from "./compare_consumer.ts";
 import { sequentialPolicy } from "./read_policy.ts";
 import { DEFAULT_CHUNK_BYTES, runCopy } from "./run_copy.ts";
@@ -17,6 +17,19 @@ export interface CompareOptions {
 /** What the comparison found, and where the first medium could not be read. */
 export interface MediaComparison extends Comparison {
   readonly unreadableHere: readonly Range[];
+}
+
+/**
+ * Was every byte read on both sides, and found the same? Places of the first medium that
+ * were known to be unreadable are left out of that.
+ */
+export function provesSame(
+  comparison: MediaComparison,
+  knownBad: readonly Range[] = [],
+): boolean {
+  const { differingCount, missingBytes, unreadable, unreadableHere } = comparison;
+  return differingCount === 0 && missingBytes === 0 && unreadable.length === 0 &&
+    unreadableHere.every((range) => gapsBetween(range, knownBad).length === 0);
 }
 
 /**

@@ -26,13 +26,20 @@ export interface ReadPolicy {
    * @throws {ImagingError} when going on makes no sense.
    */
   read(range: Range, into: Bytes): Promise<ReadOutcome>;
+  /** The flow failed: nobody waits for reads under way. */
+  cancel?(): void;
 }
 
 /** Answers after which no other place of the medium can be read either. */
-const GONE: readonly (string | undefined)[] = ["ENODEV", "ENXIO", "ENOMEDIUM", "EBADF"];
+export const GONE: readonly (string | undefined)[] = ["ENODEV", "ENXIO", "ENOMEDIUM", "EBADF"];
 
 /** First step of the search for unreadable sectors. */
 const PIECE_BYTES = 64 * 1024;
+
+/** Bytes between the beginning of a sector and this place in it. */
+function sectorOffset(source: BlockSource, offset: number): number {
+  return (offset + (source.sectorPhase ?? 0)) % source.sectorSize;
+}
 
 /**
  * Reads a range; where that fails, again in pieces of 64 KiB, and where a piece
@@ -49,7 +56,7 @@ export async function readWithSalvage(
     return { length: await source.readAt(range.offset, into), bad: [] };
   } catch (error) {
     if (!(error instanceof ReadError) || GONE.includes(error.osCode)) throw error;
-    if (range.length <= source.sectorSize) {
+    if (range.length <= source.sectorSize - sectorOffset(source, range.offset)) {
       into.fill(0);
       return { length: range.length, bad: [range] };
     }
@@ -60,7 +67,8 @@ export async function readWithSalvage(
   while (length < range.length) {
     // Pieces end on multiples of the step, so that each sector is read whole.
     const offset = range.offset + length;
-    const end = Math.min(offset - offset % step + step, endOf(range));
+    const phase = (offset + (source.sectorPhase ?? 0)) % step;
+    const end = Math.min(offset - phase + step, endOf(range));
     const piece = { offset, length: end - offset };
     const part = into.subarray(length, length + piece.length);
     const outcome = await readWithSalvage(source, piece, part);
@@ -103,6 +111,7 @@ export function sequentialPolicy(
       }
       return outcome;
     },
+    cancel: () => source.cancel?.(),
   };
 }
 

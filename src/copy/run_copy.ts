@@ -77,6 +77,7 @@ export async function runCopy<const Consumers extends readonly ChunkConsumer[]>(
 
   const fail = (error: unknown): void => {
     failure ??= { error };
+    policy.cancel?.();
     stop.resolve();
     stopWaiting();
   };

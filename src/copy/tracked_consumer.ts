@@ -32,6 +32,8 @@ export class TrackedConsumer<Result> implements ChunkConsumer<Result> {
   #saving: Promise<void> | undefined;
   #savedAt = performance.now();
   #failure: { readonly error: unknown } | undefined;
+  /** Set when a flush failed: nobody knows any more which of the later bytes are there. */
+  #lost: { readonly error: unknown } | undefined;
 
   constructor(inner: SyncableConsumer<Result>, options: TrackedConsumerOptions) {
     this.name = inner.name;
@@ -57,14 +59,24 @@ export class TrackedConsumer<Result> implements ChunkConsumer<Result> {
   async finish(): Promise<Result> {
     await this.#saving;
     if (this.#failure !== undefined) throw this.#failure.error;
-    return await this.#inner.finish();
+    try {
+      return await this.#inner.finish();
+    } catch (error) {
+      this.#lost = { error };
+      throw error;
+    }
   }
 
   async abort(cause: unknown): Promise<void> {
     await this.#inner.abort(cause);
   }
 
-  /** Makes everything durable that was written, then saves the map of it. */
+  /**
+   * Makes everything durable that was written, then saves the map of it.
+   *
+   * @throws {ImagingError} also when an earlier flush failed: the system reports lost
+   * bytes once, and a second flush would succeed without them.
+   */
   async saveNow(): Promise<void> {
     // One at a time: both would write the same file.
     await this.#saving;
@@ -75,7 +87,13 @@ export class TrackedConsumer<Result> implements ChunkConsumer<Result> {
     const { map, save } = this.#options;
     // Taken before the flush: what is written during it is not in this map.
     const snapshot = map.clone();
-    await this.#inner.sync();
+    if (this.#lost !== undefined) throw this.#lost.error;
+    try {
+      await this.#inner.sync();
+    } catch (error) {
+      this.#lost = { error };
+      throw error;
+    }
     await save(snapshot);
   }
 

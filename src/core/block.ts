@@ -9,6 +9,12 @@ export interface BlockSource extends AsyncDisposable {
   readonly size: number;
   /** Logical sector size in bytes; 512 where there is none. */
   readonly sectorSize: number;
+  /** Set where offsets must be asked for in order, once: a stream, or a part of one. */
+  readonly sequential?: boolean | undefined;
+  /** Bytes by which offset 0 lies behind the beginning of a sector; 0 where it is absent. */
+  readonly sectorPhase?: number | undefined;
+  /** Ends reads under way early, where that is possible; absent where it is not. */
+  cancel?(): void;
   /**
    * Reads from `offset` until `into` is full or the medium ends, and answers how
    * many bytes that were: fewer than asked only at the end. Calls may overlap.

@@ -75,6 +75,8 @@ export type Location =
   | {
     readonly kind: "directory";
     readonly path: string;
+    /** The same for every name of the same folder. */
+    readonly identity: string;
     /** Number of the device that holds it. */
     readonly onDevice: string;
   }
@@ -148,6 +150,8 @@ export interface FileAccess extends AsyncDisposable {
 export interface DeviceSink extends BlockSink {
   /** Bytes. */
   readonly size: number;
+  /** As in {@linkcode DeviceInfo.mediumNumber}, of what was really opened. */
+  readonly mediumNumber: string | undefined;
   /**
    * The same device for reading, past every cache: what the medium itself holds. Closed
    * by its owner, before the sink.

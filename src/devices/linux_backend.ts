@@ -19,6 +19,7 @@ import { listLinuxDisks, locateLinux } from "./linux_disks.ts";
 import { LinuxFiles } from "./linux_files.ts";
 import {
   type Channel,
+  closeChannel,
   environmentError,
   flushChannel,
   ioctlNumber,
@@ -139,6 +140,8 @@ class LinuxSource implements BlockSource {
   readonly sectorSize: number;
   readonly #traits: SourceTraits;
   #channel: Channel;
+  /** Several reads are refused at once; the descriptor is changed once. */
+  #leaving: Promise<void> | undefined;
 
   constructor(channel: Channel, traits: SourceTraits) {
     this.name = channel.name;
@@ -157,7 +160,7 @@ class LinuxSource implements BlockSource {
     } catch (error) {
       if (!(error instanceof ReadError)) throw error;
       if (error.osCode === "EINVAL" && this.#channel.alignment > 1) {
-        await this.#leaveDirect();
+        await (this.#leaving ??= this.#leaveDirect());
         return await this.readAt(offset, into);
       }
       if (this.#traits.isDevice) await this.#checkPresence(error);
@@ -168,10 +171,14 @@ class LinuxSource implements BlockSource {
   /** Some file systems accept O_DIRECT when opening and refuse it when reading. */
   async #leaveDirect(): Promise<void> {
     const { thread, descriptor, name } = this.#channel;
-    const plain = await openDescriptor(thread, name, linux.O_RDONLY);
-    this.#channel = { thread, name, descriptor: plain, alignment: 1 };
-    await thread.call("close", descriptor);
-    await dropCaches(thread, plain, this.#traits.isDevice);
+    try {
+      const plain = await openDescriptor(thread, name, linux.O_RDONLY);
+      await dropCaches(thread, plain, this.#traits.isDevice);
+      this.#channel = { thread, name, descriptor: plain, alignment: 1 };
+    } catch (cause) {
+      throw environmentError(`cannot open ${name} without direct access`, cause);
+    }
+    await closeChannel({ thread, descriptor });
   }
 
   /** An unplugged disk answers EIO like a bad sector, but its size is gone. */
@@ -197,7 +204,7 @@ class LinuxSource implements BlockSource {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const { thread, descriptor } = this.#channel;
-    await thread.call("close", descriptor);
+    await closeChannel({ thread, descriptor });
     if (this.#traits.ownsThread) thread[Symbol.dispose]();
   }
 }
@@ -219,7 +226,8 @@ async function openSink(path: string): Promise<DeviceSink> {
     if (await ioctlNumber(thread, descriptor, linux.BLKROGET, 4) !== 0) {
       throw new OsError("open", 30);
     }
-    return new LinuxSink({ thread, descriptor, name: path, alignment: sectorSize }, size);
+    const channel = { thread, descriptor, name: path, alignment: sectorSize };
+    return new LinuxSink(channel, size, await mediumNumberOf(thread, descriptor));
   } catch (cause) {
     thread[Symbol.dispose]();
     throw cause instanceof OsError
@@ -228,13 +236,28 @@ async function openSink(path: string): Promise<DeviceSink> {
   }
 }
 
+/** Linux 5.15 and later. */
+async function mediumNumberOf(
+  thread: LibcThread,
+  descriptor: number,
+): Promise<string | undefined> {
+  try {
+    return String(await ioctlNumber(thread, descriptor, linux.BLKGETDISKSEQ, 8));
+  } catch (error) {
+    if (error instanceof OsError && error.code === "ENOTTY") return undefined;
+    throw error;
+  }
+}
+
 class LinuxSink implements DeviceSink {
   readonly name: string;
   readonly size: number;
   readonly sectorSize: number;
+  readonly mediumNumber: string | undefined;
   readonly #channel: Channel;
 
-  constructor(channel: Channel, size: number) {
+  constructor(channel: Channel, size: number, mediumNumber: string | undefined) {
+    this.mediumNumber = mediumNumber;
     this.name = channel.name;
     this.size = size;
     this.sectorSize = channel.alignment;
@@ -282,7 +305,7 @@ class LinuxSink implements DeviceSink {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const { thread, descriptor } = this.#channel;
-    await thread.call("close", descriptor);
+    await closeChannel({ thread, descriptor });
     thread[Symbol.dispose]();
   }
 }

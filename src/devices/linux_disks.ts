@@ -79,7 +79,9 @@ export function locateLinux(path: string, root = ""): Location {
     });
   }
   if (status.kind === "block") return locateDevice(path, status.rdev, root);
-  if (status.kind === "directory") return { kind: "directory", path, onDevice: status.dev };
+  if (status.kind === "directory") {
+    return { kind: "directory", path, identity: identityOf(status), onDevice: status.dev };
+  }
   if (status.kind !== "file") return { kind: status.kind, path };
   return {
     kind: "file",

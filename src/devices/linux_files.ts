@@ -9,6 +9,7 @@ import { ImagingError } from "../core/errors.ts";
 import type { FileAccess, ImageFile } from "./device.ts";
 import {
   type Channel,
+  closeChannel,
   environmentError,
   flushChannel,
   openDescriptor,
@@ -65,7 +66,7 @@ export class LinuxFiles implements FileAccess {
         statPath(path).size,
       );
     } catch (cause) {
-      await thread.call("close", descriptor);
+      await closeChannel({ thread, descriptor });
       if (isOsError(cause, "EAGAIN")) {
         throw new ImagingError(
           "environment",
@@ -101,7 +102,7 @@ export class LinuxFiles implements FileAccess {
       const channel: Channel = { thread, descriptor, name: path, alignment: 1 };
       return content.subarray(0, await readChannel(channel, 0, content));
     } finally {
-      await thread.call("close", descriptor);
+      await closeChannel({ thread, descriptor });
     }
   }
 
@@ -120,11 +121,11 @@ export class LinuxFiles implements FileAccess {
       await writeChannel(channel, 0, new Uint8Array(content));
       await flushChannel(channel);
     } catch (error) {
-      await thread.call("close", descriptor);
-      await thread.call("unlink", cString(temporary));
+      await closeChannel({ thread, descriptor });
+      await this.remove(temporary).catch(() => {}); // The first error tells more.
       throw error;
     }
-    await thread.call("close", descriptor);
+    await closeChannel({ thread, descriptor });
     await this.rename(temporary, path, true);
   }
 
@@ -190,7 +191,7 @@ export class LinuxFiles implements FileAccess {
       try {
         await thread.call("fsync", descriptor);
       } finally {
-        await thread.call("close", descriptor);
+        await closeChannel({ thread, descriptor });
       }
     } catch (cause) {
       // A folder that may be written but not read cannot be opened to be synced, and
@@ -242,6 +243,6 @@ class LinuxImageFile implements ImageFile {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#channel.thread.call("close", this.#channel.descriptor);
+    await closeChannel(this.#channel);
   }
 }

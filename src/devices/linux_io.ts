@@ -191,6 +191,20 @@ export async function writeChannel(
 }
 
 /**
+ * Closes the descriptor. What an error would say here cannot matter: what had to be
+ * durable was flushed before, and the descriptor is gone in any case.
+ */
+export async function closeChannel(
+  { thread, descriptor }: Pick<Channel, "thread" | "descriptor">,
+): Promise<void> {
+  try {
+    await thread.call("close", descriptor);
+  } catch (error) {
+    if (!(error instanceof OsError)) throw error;
+  }
+}
+
+/**
  * Waits until the medium has everything.
  *
  * @throws {WriteError} when it lost something.

@@ -1,5 +1,5 @@
-import type { BlockSource, ProbeInput } from "../core/block.ts";
-import { ImagingError } from "../core/errors.ts";
+import type { BlockSource, Bytes, ProbeInput } from "../core/block.ts";
+import { ImagingError, ReadError } from "../core/errors.ts";
 import * as all from "./all.ts";
 import type { ImageFormat, OpenedImage } from "./image_format.ts";
 
@@ -16,7 +16,7 @@ const HEAD_BYTES = 1024 * 1024;
  */
 export async function openImage(file: BlockSource): Promise<OpenedImage> {
   const head = new Uint8Array(Math.min(HEAD_BYTES, Number.isFinite(file.size) ? file.size : 0));
-  const length = await file.readAt(0, head);
+  const length = await readHead(file, head);
   const input: ProbeInput = {
     name: file.name,
     size: file.size,
@@ -37,6 +37,16 @@ export async function openImage(file: BlockSource): Promise<OpenedImage> {
   const best = exact[0] ?? IMAGE_FORMATS.find((format) => format.probe(input) === "maybe");
   if (best === undefined) throw new Error("No format takes unknown files");
   return await best.open(file);
+}
+
+/** A file whose beginning cannot be read has no format: its readable rest is raw. */
+async function readHead(file: BlockSource, head: Bytes): Promise<number> {
+  try {
+    return await file.readAt(0, head);
+  } catch (error) {
+    if (!(error instanceof ReadError)) throw error;
+    return 0;
+  }
 }
 
 /**

@@ -282,9 +282,10 @@ Deno.test({
     await using disk = await badDisk(folder, numberedSectors(SIZE), BAD);
     const file = await folder.write("target", numberedSectors(SIZE, 7));
     await using target = await LoopDevice.create(file);
-    const { code, stderr } = await runCli(["write", disk.path, target.path, "--yes"]);
+    const { code, stdout } = await runCli(["write", disk.path, target.path, "--yes"]);
     assertEquals(code, 1);
-    assertMatch(stderr, /error: cannot read .* at byte \d+: .*\(EIO\)/);
+    assertMatch(stdout, /FAILED: cannot read .* at byte \d+: .*\(EIO\)/);
+    assertMatch(stdout, /is incomplete and has no first block/);
     assert((await tryRun("sfdisk", ["--dump", target.path])).code !== 0);
   },
 });

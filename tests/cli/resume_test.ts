@@ -383,11 +383,61 @@ Deno.test("resume: a kill between the last two steps leaves nothing in the way",
   const bytes = numberedSectors(4 * MIB);
   const from = await folder.write("from", bytes);
   const image = await folder.write("card.img", bytes);
-  await Deno.writeTextFile(`${image}.map`, "0x400000 + 1\n0x0 0x400000 +\n");
+  // As a run leaves it that was stopped behind naming the image: finished, and its own.
+  const identity = { size: 4 * MIB, offset: 0, partitionStart: 0, model: null, serial: null };
+  await Deno.writeTextFile(
+    `${image}.map`,
+    `# Source identity: ${JSON.stringify(identity)}\n0x400000 + 1\n0x0 0x400000 +\n`,
+  );
   const { code, stderr } = await runCli(["read", from, image, "--force"]);
   assertEquals(code, 0, stderr);
   await run("cmp", [from, image]);
   assert(!await exists(`${image}.map`));
+});
+
+Deno.test("resume: --force does not take another program's map for a left-over", async () => {
+  await using folder = await TemporaryFolder.create();
+  const bytes = numberedSectors(4 * MIB);
+  const from = await folder.write("from", bytes);
+  const image = await folder.write("card.img", bytes);
+  const map = "0x400000 + 1\n0x0 0x400000 +\n";
+  await Deno.writeTextFile(`${image}.map`, map);
+  const { code, stderr } = await runCli(["read", from, image, "--force"]);
+  assertEquals(code, 1);
+  assertMatch(stderr, /card\.img\.part is missing/);
+  assertEquals(await Deno.readTextFile(`${image}.map`), map);
+});
+
+Deno.test("resume: --force does not touch a --map that is no map", async () => {
+  await using folder = await TemporaryFolder.create();
+  const from = await folder.write("from", numberedSectors(4 * MIB));
+  const image = await folder.write("card.img", numberedSectors(4 * MIB, 7));
+  const notes = await folder.write("notes.txt", "not to be lost\n");
+  const { code } = await runCli(["read", from, image, "--force", "--map", notes]);
+  assertEquals(code, 2);
+  assertEquals(await Deno.readTextFile(notes), "not to be lost\n");
+});
+
+Deno.test("read: no name is used twice, and none is what is read", async () => {
+  await using folder = await TemporaryFolder.create();
+  const bytes = numberedSectors(4 * MIB);
+  const from = await folder.write("from.img", bytes);
+  const image = folder.file("card.img");
+  for (
+    const args of [
+      [from, image, "--map", `${image}.part`],
+      [from, image, "--map", image],
+      [from, image, "--map", `${folder.path}/./card.img.sha256`],
+      [from, image, "--map", from],
+      [from, folder.file("from.img"), "--force"],
+    ]
+  ) {
+    const { code, stderr } = await runCli(["read", ...args, "--map-interval", "0.05"]);
+    assertEquals(code, 1, args.join(" "));
+    assertMatch(stderr, /error: cannot use .* for .*: it is /);
+    assertEquals(await folder.names(), ["from.img"]);
+    assertEquals(await Deno.readFile(from), bytes);
+  }
 });
 
 Deno.test("resume --map keeps the map where the user wants it", async () => {

@@ -866,7 +866,12 @@ Deno.test({
   fn(): void {
     assertEquals(locateLinux("/dev/null"), { kind: "character", path: "/dev/null" });
     const number = run("stat", "-c", "%Hd:%Ld", "/dev");
-    assertEquals(locateLinux("/dev"), { kind: "directory", path: "/dev", onDevice: number });
+    assertEquals(locateLinux("/dev"), {
+      kind: "directory",
+      path: "/dev",
+      identity: `${number}/${run("stat", "-c", "%i", "/dev")}`,
+      onDevice: number,
+    });
     assertEquals(locateLinux("/dev/no-such-disk").kind, "missing");
     assertEquals(locateLinux("/dev/null/x").kind, "missing");
     assertEquals(locateLinux("").kind, "missing");

@@ -98,7 +98,7 @@ Deno.test("a missing target is refused and never made", () => {
 Deno.test("files, directories and character devices are no targets", () => {
   const targets: Location[] = [
     image(),
-    { kind: "directory", path: "/tmp", onDevice: "8:2" },
+    { kind: "directory", path: "/tmp", identity: "8:2/12", onDevice: "8:2" },
     { kind: "character", path: "/dev/null" },
     { kind: "other", path: "/run/pipe" },
   ];
