@@ -228,3 +228,43 @@ for (const options of [[], ["--block-size=16M"]]) {
     },
   });
 }
+
+Deno.test("a copy goes on when whoever read its messages went away", async () => {
+  await using folder = await TemporaryFolder.create();
+  const from = await folder.write("from", numberedSectors(4 * MIB));
+  // A file source is said to be gone on with: a note, to a pipe that nobody reads.
+  const image = folder.file("card.img");
+  const cli = CLI.map((word) => `'${word}'`).join(" ");
+  const { code } = await tryRun("bash", [
+    "-c",
+    `{ (sleep 1; cat "$1") | { ${cli} read - "$2" --map-interval 0.01 2>&3; echo $? >"$3"; }; } 3> >(true)`,
+    "bash",
+    from,
+    image,
+    folder.file("code"),
+  ]);
+  assertEquals(code, 0);
+  assertEquals((await Deno.readTextFile(folder.file("code"))).trim(), "0");
+  await run("cmp", [from, image]);
+});
+
+Deno.test("a result that cannot be written is an error, not a stack trace", async () => {
+  const cli = CLI.map((word) => `'${word}'`).join(" ");
+  for (const option of ["", "--json"]) {
+    const { code, stderr } = await tryRun("bash", ["-c", `${cli} list ${option} > /dev/full`]);
+    assertEquals(code, 1, stderr);
+    assertMatch(stderr, /^sectorshot: error: cannot write to stdout: /m);
+    assert(!/\.ts:\d/.test(stderr), stderr);
+  }
+});
+
+Deno.test("a failure does not wait for a program that writes to stdin and is idle", async () => {
+  await using folder = await TemporaryFolder.create();
+  const cli = CLI.map((word) => `'${word}'`).join(" ");
+  // `timeout` would end it with 124.
+  const { code, stderr } = await tryRun("bash", [
+    "-c",
+    `(head -c 9M /dev/zero; sleep 12) | timeout 9 ${cli} read - - > /dev/full`,
+  ], { cwd: folder.path });
+  assertEquals(code, 1, stderr);
+});

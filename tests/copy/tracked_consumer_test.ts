@@ -290,3 +290,53 @@ Deno.test("saveNow makes durable what it claims", async () => {
   assertEquals(claims.at(-1), { offset: 0, length: 20 * CHUNK_BYTES });
   assert(claims.every((range) => endOf(range) <= 20 * CHUNK_BYTES));
 });
+
+/** The system reports lost bytes at one flush; the next one succeeds without them. */
+class ForgetfulWriter extends ModelWriter {
+  #fails: boolean;
+
+  constructor(failing: "sync" | "finish") {
+    super();
+    this.#fails = true;
+    this.failing = failing;
+  }
+
+  readonly failing: "sync" | "finish";
+
+  override async sync(): Promise<void> {
+    if (this.failing === "sync") this.#failOnce();
+    await super.sync();
+  }
+
+  override finish(): Promise<string> {
+    if (this.failing === "finish") this.#failOnce();
+    return super.finish();
+  }
+
+  #failOnce(): void {
+    if (!this.#fails) return;
+    this.#fails = false;
+    throw new WriteError("cannot flush model: input/output error (EIO)", 0);
+  }
+}
+
+for (const failing of ["sync", "finish"] as const) {
+  Deno.test(`behind a ${failing} that failed no map is saved any more`, async () => {
+    const map = new RangeMap({ offset: 0, length: 2 * CHUNK_BYTES });
+    const saved: RangeMap[] = [];
+    const writer = new ForgetfulWriter(failing);
+    const tracked = new TrackedConsumer(writer, {
+      map,
+      save(copy): Promise<void> {
+        saved.push(copy);
+        return Promise.resolve();
+      },
+      intervalMilliseconds: Infinity,
+    });
+    await tracked.consume(makeChunk(0, patternBytes(CHUNK_BYTES)));
+    const first = failing === "sync" ? () => tracked.saveNow() : () => tracked.finish();
+    await assertRejects(first, WriteError, "cannot flush");
+    await assertRejects(() => tracked.saveNow(), WriteError, "cannot flush");
+    assertEquals(saved, []);
+  });
+}
