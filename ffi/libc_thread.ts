@@ -14,6 +14,24 @@ function pointerArguments(call: CallName): number[] {
 
 const EINTR = 4;
 
+/** A worker that was started ahead of its thread. */
+let spare: Worker | undefined;
+
+function startWorker(): Worker {
+  return new Worker(new URL("./libc_worker.ts", import.meta.url), {
+    type: "module",
+    name: "system calls",
+  });
+}
+
+/**
+ * Starts a worker for the next {@linkcode LibcThread}, so that it is up (some 15 ms later)
+ * when it is needed.
+ */
+export function prepareLibcThread(): void {
+  spare ??= startWorker();
+}
+
 /**
  * One thread that makes system calls in the order in which they were asked
  * for. While a call blocks, the calling thread stays free.
@@ -33,10 +51,8 @@ export class LibcThread implements Disposable {
   #ended: Error | undefined;
 
   constructor() {
-    this.#worker = new Worker(new URL("./libc_worker.ts", import.meta.url), {
-      type: "module",
-      name: "system calls",
-    });
+    this.#worker = spare ?? startWorker();
+    spare = undefined;
     this.#worker.onmessage = (event: MessageEvent<LibcReply>) => this.#settle(event.data);
     this.#worker.onerror = (event) => {
       event.preventDefault();

@@ -17,7 +17,7 @@ export interface NativeMemory extends Disposable {
 }
 
 /**
- * Page-aligned memory of `length` bytes, zeroed.
+ * Page-aligned memory of `length` bytes; what it holds is anything.
  *
  * @throws {OsError} ENOMEM when the system has none left.
  */
@@ -32,11 +32,9 @@ export function allocateAligned(length: number): NativeMemory {
   if (error !== 0 || address === 0n) {
     throw new OsError("posix_memalign", error || 12);
   }
-  const bytes = nativeBytes(address, length);
-  bytes.fill(0);
   return {
     address,
-    bytes,
+    bytes: nativeBytes(address, length),
     [Symbol.dispose](): void {
       libc().free(Deno.UnsafePointer.create(address));
     },

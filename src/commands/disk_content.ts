@@ -10,6 +10,7 @@ import { identifyFileSystem } from "../filesystems/identify_file_system.ts";
 import { gaps, type Partition, type PartitionTable } from "../volumes/partition_table.ts";
 import { readPartitionTable } from "../volumes/read_partition_table.ts";
 import type { CommandContext } from "./command.ts";
+import { fileSystemText } from "./file_system_text.ts";
 
 /** A partition and what fills it. */
 export interface PartitionContent {
@@ -92,12 +93,6 @@ const NO_TABLE: Omit<PartitionTable, "sectorSize" | "findings"> = {
 
 function finding(error: FormatError, prefix = ""): Finding {
   return { level: "warning", message: prefix + error.message };
-}
-
-/** "ext4 "rootfs"" */
-export function fileSystemText(identity: FileSystemIdentity): string {
-  const { title, label } = identity;
-  return label === undefined ? title : `${title} "${printable(label)}"`;
 }
 
 /** What a person must recognize before a disk is overwritten, in some lines. */

@@ -11,12 +11,8 @@ import {
   type Invocation,
   positional,
 } from "./command.ts";
-import {
-  type DiskContent,
-  fileSystemText,
-  type PartitionContent,
-  readDiskContent,
-} from "./disk_content.ts";
+import type { DiskContent, PartitionContent } from "./disk_content.ts";
+import { fileSystemText } from "./file_system_text.ts";
 import { type OpenedMedium, openMedium } from "./open_medium.ts";
 
 export const info: Command = {
@@ -38,6 +34,8 @@ export const info: Command = {
 async function run(invocation: Invocation, context: CommandContext): Promise<CommandResult> {
   const path = positional(invocation, 0);
   await using medium = await openMedium(context, path);
+  // Loaded when it is needed: most verbs never look into a disk.
+  const { readDiskContent } = await import("./disk_content.ts");
   const content = await readDiskContent(medium.source);
   for (const finding of content.findings) context.note(finding);
   return {

@@ -76,6 +76,7 @@ export async function openMedium(
     }
     return ownedMedium(source, undefined, false);
   }
+  context.backend.prepare();
   const location = await locateReadable(context, path);
   const opened = await context.backend.openSource(path, options);
   try {

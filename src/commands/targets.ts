@@ -6,7 +6,6 @@ import type { DeviceInfo, Location } from "../devices/device.ts";
 import { claimsOn, deviceIdentity, type Refusal, refusals } from "../devices/safety.ts";
 import { sizeText } from "../report/rate_text.ts";
 import type { CommandContext } from "./command.ts";
-import { describeContent } from "./disk_content.ts";
 
 /** A disk or partition that is about to be written. */
 export type Target = Extract<Location, { kind: "device" }>;
@@ -150,6 +149,8 @@ async function describeTarget(context: CommandContext, target: Target): Promise<
       : `${path}: partition ${partition.index} of ${disk.path} (${model}), ` +
         sizeText(partition.size),
   ];
+  // Loaded when it is needed: most verbs never look into a disk.
+  const { describeContent } = await import("./disk_content.ts");
   for (const line of await describeContent(context, path)) lines.push(`  ${line}`);
   return lines;
 }

@@ -167,6 +167,8 @@ export interface DeviceSink extends BlockSink {
 /** What sectorshot needs of an operating system. One implementation each. */
 export interface DeviceBackend {
   readonly os: string;
+  /** Something will be opened soon: starts what that takes, and returns at once. */
+  prepare(): void;
   /** Ordinary files. Opened at the first use, closed by its owner. */
   openFiles(): FileAccess;
   /** Every disk, virtual ones included, in a stable order. */

@@ -1,5 +1,5 @@
 /** Disks on Linux: block devices through open, pread, pwrite and ioctl. */
-import { LibcThread } from "../../ffi/libc_thread.ts";
+import { LibcThread, prepareLibcThread } from "../../ffi/libc_thread.ts";
 import * as linux from "../../ffi/linux.ts";
 import { OsError } from "../../ffi/os_error.ts";
 import { cString } from "../../ffi/strings.ts";
@@ -40,6 +40,7 @@ export const linuxBackend: DeviceBackend = {
   locate(path: string): Promise<Location> {
     return Promise.resolve(locateLinux(path));
   },
+  prepare: prepareLibcThread,
   openSource,
   openSink,
   openFiles(): FileAccess {

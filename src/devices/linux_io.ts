@@ -175,6 +175,7 @@ export async function writeChannel(
     const length = Math.ceil(bytes.length / alignment) * alignment;
     using memory = allocateAligned(length);
     memory.bytes.set(bytes);
+    memory.bytes.fill(0, bytes.length);
     await write(memory.address, length, offset);
   } catch (cause) {
     if (!(cause instanceof OsError)) throw cause;

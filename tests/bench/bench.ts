@@ -33,6 +33,36 @@ interface Row {
   readonly outputs: readonly string[];
 }
 
+/**
+ * What no program on this runtime can go below: an empty program, and the digest of as
+ * many bytes that are in memory already, on one core.
+ */
+const LIMITS: readonly (readonly [title: string, program: (size: number) => string])[] = [
+  ["an empty program", () => ""],
+  ["SHA-256 alone, in memory", (size) => digestProgram("sha256", size)],
+  ["MD5 alone, in memory", (size) => digestProgram("md5", size)],
+];
+
+function digestProgram(name: string, size: number): string {
+  return `import { createHash } from "node:crypto";
+    const bytes = new Uint8Array(4 * 1024 * 1024);
+    const hash = createHash("${name}");
+    for (let left = ${size}; left > 0; left -= bytes.length) hash.update(bytes);
+    hash.digest();`;
+}
+
+async function measureLimit(title: string, program: string, runs: number): Promise<void> {
+  const path = await Deno.makeTempFile({ suffix: ".ts" });
+  await Deno.writeTextFile(path, program);
+  const times: number[] = [];
+  for (let i = -1; i < runs; i++) {
+    const seconds = await time([[Deno.execPath(), "run", "--quiet", path]], []);
+    if (i >= 0) times.push(seconds);
+  }
+  await Deno.remove(path);
+  print("limit", title, median(times).toFixed(2));
+}
+
 /** A whole process that must end within this many milliseconds. */
 interface StartRow {
   readonly title: string;
@@ -245,6 +275,9 @@ async function main(): Promise<void> {
       if (options.only === undefined || row.title.includes(options.only)) {
         await measureStart(row, pairs);
       }
+    }
+    for (const [title, program] of options.only === undefined ? LIMITS : []) {
+      await measureLimit(title, program(size), pairs);
     }
     console.log(
       `medians of ${pairs} pairs, ${size} bytes, ${navigator.hardwareConcurrency} cores`,
