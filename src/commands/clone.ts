@@ -7,10 +7,9 @@ import {
   type Invocation,
   isSet,
   positional,
-  SHARED_OPTIONS,
 } from "./command.ts";
 import { openMedium } from "./open_medium.ts";
-import { approveTargets } from "./targets.ts";
+import { approveTargets, WRITE_OPTIONS, writePlanOf } from "./targets.ts";
 import { writeTargets } from "./write_targets.ts";
 
 export const clone: Command = {
@@ -26,14 +25,7 @@ export const clone: Command = {
     "code is 4.",
   ],
   examples: ["sectorshot clone /dev/sdb /dev/sdc"],
-  options: [
-    SHARED_OPTIONS.yes,
-    SHARED_OPTIONS.unmount,
-    SHARED_OPTIONS.cutZeros,
-    SHARED_OPTIONS.noVerify,
-    SHARED_OPTIONS.hash,
-    SHARED_OPTIONS.blockSize,
-  ],
+  options: WRITE_OPTIONS,
   positionals: { min: 2, max: 2 },
   run,
 };
@@ -41,15 +33,12 @@ export const clone: Command = {
 async function run(invocation: Invocation, context: CommandContext): Promise<CommandResult> {
   const algorithms = hashOption(invocation);
   await using medium = await openMedium(context, positional(invocation, 0));
-  const { source, location } = medium;
-  const targets = await approveTargets(context, {
-    source,
-    sourceLocation: location,
-    force: false,
-    unmount: isSet(invocation, "unmount"),
-    cutZeros: isSet(invocation, "cut-zeros"),
-    yes: isSet(invocation, "yes"),
-  }, [positional(invocation, 1)]);
+  const { source } = medium;
+  const targets = await approveTargets(
+    context,
+    writePlanOf(invocation, medium),
+    [positional(invocation, 1)],
+  );
   const sectorSize = targets[0]?.target.disk.sectorSize ?? source.sectorSize;
   if (source.sectorSize !== sectorSize) {
     context.note({

@@ -97,7 +97,6 @@ export const SHARED_OPTIONS = {
   length: { name: "length", value: "N", help: "only N bytes" },
   blockSize: { name: "block-size", value: "N", help: "bytes a request (4M)" },
   format: { name: "format", value: "NAME", help: "format of the image, whatever its name" },
-  force: { name: "force", help: "lift the refusal that says so" },
   yes: { name: "yes", help: "do not ask" },
   unmount: { name: "unmount", help: "unmount the target first" },
   noVerify: { name: "no-verify", help: "do not read the target again" },

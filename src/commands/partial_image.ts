@@ -27,6 +27,15 @@ export interface SourceIdentity {
   readonly serial: string | null;
 }
 
+/** In words. */
+const IDENTITY_FIELDS: readonly (readonly [field: keyof SourceIdentity, name: string])[] = [
+  ["size", "size"],
+  ["offset", "offset"],
+  ["partitionStart", "start on the disk"],
+  ["model", "model"],
+  ["serial", "serial number"],
+];
+
 /** Marks the comment line that holds the identity. */
 const IDENTITY_MARK = "Source identity: ";
 
@@ -242,9 +251,11 @@ function checkedMap({ comments, map }: MapFile, options: PartialImageOptions): R
     refuse("the line with its identity is damaged");
   }
   const before = Object(recorded) as Partial<SourceIdentity>;
-  for (const field of ["size", "offset", "partitionStart", "model", "serial"] as const) {
+  for (const [field, name] of IDENTITY_FIELDS) {
     if (before[field] !== identity[field]) {
-      refuse(`its ${field} was ${before[field]}, now it is ${identity[field]}`);
+      refuse(
+        `its ${name} was ${before[field] ?? "none"}, now it is ${identity[field] ?? "none"}`,
+      );
     }
   }
   return map;

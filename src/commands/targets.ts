@@ -3,9 +3,22 @@ import { isZeroFrom } from "../copy/find_data.ts";
 import type { BlockSource } from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
 import type { DeviceInfo, Location } from "../devices/device.ts";
-import { claimsOn, deviceIdentity, type Refusal, refusals } from "../devices/safety.ts";
+import {
+  claimsOn,
+  deviceIdentity,
+  type Refusal,
+  refusals,
+  type WriteRequest,
+} from "../devices/safety.ts";
 import { sizeText } from "../report/rate_text.ts";
-import type { CommandContext } from "./command.ts";
+import {
+  type CommandContext,
+  type Invocation,
+  isSet,
+  type OptionSpec,
+  SHARED_OPTIONS,
+} from "./command.ts";
+import type { OpenedMedium } from "./open_medium.ts";
 
 /** A disk or partition that is about to be written. */
 export type Target = Extract<Location, { kind: "device" }>;
@@ -15,11 +28,31 @@ export interface WritePlan {
   readonly source: BlockSource;
   /** Undefined for stdin. */
   readonly sourceLocation: Location | undefined;
-  readonly force: boolean;
   readonly unmount: boolean;
   readonly cutZeros: boolean;
   /** Do not ask. */
   readonly yes: boolean;
+}
+
+/** The options of every verb that writes to devices. */
+export const WRITE_OPTIONS: readonly OptionSpec[] = [
+  SHARED_OPTIONS.yes,
+  SHARED_OPTIONS.unmount,
+  SHARED_OPTIONS.cutZeros,
+  SHARED_OPTIONS.noVerify,
+  SHARED_OPTIONS.hash,
+  SHARED_OPTIONS.blockSize,
+];
+
+/** The plan that the command line makes for a medium. */
+export function writePlanOf(invocation: Invocation, medium: OpenedMedium): WritePlan {
+  return {
+    source: medium.source,
+    sourceLocation: medium.location,
+    unmount: isSet(invocation, "unmount"),
+    cutZeros: isSet(invocation, "cut-zeros"),
+    yes: isSet(invocation, "yes"),
+  };
 }
 
 /** A target that may be written, and how much of the source goes there. */
@@ -74,7 +107,7 @@ async function checkTarget(
 ): Promise<ApprovedTarget> {
   const target = await context.backend.locate(path);
   const imageSize = plan.source.size;
-  const found = refusals({ ...plan, target, source: plan.sourceLocation, imageSize });
+  const found = refusals({ ...rulesOf(plan), target, imageSize });
   const lifted = found.filter(({ code }) => code === "mounted" || code === "too-small");
   const hard = found.find((refusal) => !lifted.includes(refusal));
   if (hard !== undefined) throw refused(hard);
@@ -85,6 +118,11 @@ async function checkTarget(
   const mounted = lifted.find(({ code }) => code === "mounted");
   if (mounted !== undefined) await askToUnmount(context, plan, mounted, path);
   return { target, bytes, unmount: plan.unmount || mounted !== undefined };
+}
+
+/** What the rules must know of the plan. No rule can be lifted by force. */
+function rulesOf(plan: WritePlan): Pick<WriteRequest, "source" | "unmount" | "force"> {
+  return { source: plan.sourceLocation, unmount: plan.unmount, force: false };
 }
 
 function refused(refusal: Refusal): ImagingError {
@@ -200,10 +238,9 @@ async function checkAgain(
 ): Promise<Target> {
   const now = await context.backend.locate(target.path);
   const found = refusals({
-    ...plan,
+    ...rulesOf(plan),
     unmount,
     target: now,
-    source: plan.sourceLocation,
     imageSize: undefined,
     shownIdentity: target.disk,
   });

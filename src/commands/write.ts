@@ -6,10 +6,9 @@ import {
   hashOption,
   type Invocation,
   isSet,
-  SHARED_OPTIONS,
 } from "./command.ts";
 import { openMedium } from "./open_medium.ts";
-import { approveTargets } from "./targets.ts";
+import { approveTargets, WRITE_OPTIONS, writePlanOf } from "./targets.ts";
 import { writeTargets } from "./write_targets.ts";
 
 export const write: Command = {
@@ -30,14 +29,7 @@ export const write: Command = {
     "sectorshot write card.img /dev/sdb /dev/sdc --yes",
     "xz -dc card.img.xz | sectorshot write - /dev/sdb --yes",
   ],
-  options: [
-    SHARED_OPTIONS.yes,
-    SHARED_OPTIONS.unmount,
-    SHARED_OPTIONS.cutZeros,
-    SHARED_OPTIONS.noVerify,
-    SHARED_OPTIONS.hash,
-    SHARED_OPTIONS.blockSize,
-  ],
+  options: WRITE_OPTIONS,
   positionals: { min: 2, max: Infinity },
   run,
 };
@@ -46,15 +38,12 @@ async function run(invocation: Invocation, context: CommandContext): Promise<Com
   const [imagePath = "", ...paths] = invocation.positionals;
   const algorithms = hashOption(invocation);
   await using image = await openMedium(context, imagePath);
-  const { source, location, seekable } = image;
-  const targets = await approveTargets(context, {
-    source,
-    sourceLocation: location,
-    force: false,
-    unmount: isSet(invocation, "unmount"),
-    cutZeros: isSet(invocation, "cut-zeros"),
-    yes: isSet(invocation, "yes"),
-  }, paths);
+  const { source, seekable } = image;
+  const targets = await approveTargets(
+    context,
+    writePlanOf(invocation, image),
+    paths,
+  );
   const sectorSize = Math.max(...targets.map(({ target }) => target.disk.sectorSize));
   return await writeTargets({
     context,

@@ -156,11 +156,12 @@ class LinuxSource implements BlockSource {
     const length = Math.max(0, Math.min(into.length, this.size - offset));
     if (length === 0) return 0;
     const wanted = into.subarray(0, length);
+    const channel = this.#channel;
     try {
-      return await readChannel(this.#channel, offset, wanted);
+      return await readChannel(channel, offset, wanted);
     } catch (error) {
       if (!(error instanceof ReadError)) throw error;
-      if (error.osCode === "EINVAL" && this.#channel.alignment > 1) {
+      if (error.osCode === "EINVAL" && channel.alignment > 1) {
         await (this.#leaving ??= this.#leaveDirect());
         return await this.readAt(offset, into);
       }

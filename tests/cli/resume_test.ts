@@ -454,6 +454,32 @@ Deno.test("resume --map keeps the map where the user wants it", async () => {
   assert(!await exists(folder.file("elsewhere.log")));
 });
 
+Deno.test({
+  name: "resume refuses another partition of the same disk, even with the same bytes",
+  ignore: ignore || needs("addpart", "delpart"),
+  async fn(): Promise<void> {
+    await using folder = await TemporaryFolder.create();
+    const slot = numberedSectors(SIZE);
+    const content = new Uint8Array(MIB + 2 * SIZE);
+    content.set(slot, MIB);
+    content.set(slot, MIB + SIZE);
+    await using disk = await LoopDevice.create(await folder.write("disk", content));
+    const first = await disk.addPartition(1, MIB, SIZE);
+    const second = await disk.addPartition(2, MIB + SIZE, SIZE);
+    const image = folder.file("card.img");
+    const identity = { size: SIZE, offset: 0, partitionStart: MIB, model: null, serial: null };
+    await Deno.writeFile(`${image}.part`, slot.slice(0, 4 * MIB));
+    await Deno.writeTextFile(
+      `${image}.map`,
+      `# Source identity: ${JSON.stringify(identity)}\n${mapText(SIZE)}`,
+    );
+    await assertRefused(["read", second, image], image, 1, /its start on the disk was 1048576/);
+    const { code, stderr } = await runCli(["read", first, image]);
+    assertEquals(code, 0, stderr);
+    await run("cmp", [first, image]);
+  },
+});
+
 /** Runs a read that must be refused, and proves that it left part and map alone. */
 async function assertRefused(
   args: readonly string[],
