@@ -1,14 +1,16 @@
 /** What is on a disk: its partition table, and what fills each partition. */
+import { SalvagingSource } from "../copy/salvaging_source.ts";
 import { SliceSource } from "../blocks/slice.ts";
 import type { BlockSource } from "../core/block.ts";
 import { type Finding, FormatError, ImagingError } from "../core/errors.ts";
-import { intersection, type Range } from "../core/range.ts";
+import { intersection, type Range, totalLength } from "../core/range.ts";
 import { formatBytes } from "../core/units.ts";
 import { printable } from "../core/text.ts";
 import type { FileSystemIdentity } from "../filesystems/file_system.ts";
 import { identifyFileSystem } from "../filesystems/identify_file_system.ts";
 import { gaps, type Partition, type PartitionTable } from "../volumes/partition_table.ts";
 import { readPartitionTable } from "../volumes/read_partition_table.ts";
+import { rangeLines } from "../report/ranges_text.ts";
 import type { CommandContext } from "./command.ts";
 import { fileSystemText } from "./file_system_text.ts";
 
@@ -27,17 +29,19 @@ export interface DiskContent {
   readonly fileSystem: FileSystemIdentity | undefined;
   /** Is the partition table beyond use? A finding says why. */
   readonly isDamaged: boolean;
+  /** Could a place not be read that had to be looked at? A finding says which. */
+  readonly isUnreadable: boolean;
   /** What no partition covers. */
   readonly gaps: readonly Range[];
   readonly findings: readonly Finding[];
 }
 
 /**
- * Looks at tables and signatures; some MiB are read, whatever the size of the disk.
- *
- * @throws {ReadError} when a place that is looked at cannot be read.
+ * Looks at tables and signatures; some MiB are read, whatever the size of the disk. A
+ * place that cannot be read is a finding.
  */
-export async function readDiskContent(media: BlockSource): Promise<DiskContent> {
+export async function readDiskContent(source: BlockSource): Promise<DiskContent> {
+  const media = new SalvagingSource(source);
   const findings: Finding[] = [];
   let table: PartitionTable;
   let isDamaged = false;
@@ -71,14 +75,29 @@ export async function readDiskContent(media: BlockSource): Promise<DiskContent> 
       : await identify(range, `partition ${partition.number}`);
     partitions.push({ partition, fileSystem });
   }
+  const fileSystem = await identify({ offset: 0, length: media.size }, "the disk");
+  const { bad } = media;
+  for (const message of bad.length === 0 ? [] : unreadableLines(bad, media.sectorSize)) {
+    findings.push({ level: "warning", message });
+  }
   return {
     table,
     partitions,
-    fileSystem: await identify({ offset: 0, length: media.size }, "the disk"),
+    fileSystem,
     isDamaged,
+    isUnreadable: bad.length > 0,
     gaps: isDamaged ? [] : gaps(table, media.size),
     findings,
   };
+}
+
+function finding(error: FormatError, prefix = ""): Finding {
+  return { level: "warning", message: prefix + error.message };
+}
+
+function unreadableLines(bad: readonly Range[], sectorSize: number): string[] {
+  const list = { ranges: bad, bytes: totalLength(bad) };
+  return rangeLines("unreadable, taken for zeros", list, sectorSize);
 }
 
 /** What stands for a table that cannot be read. */
@@ -90,10 +109,6 @@ const NO_TABLE: Omit<PartitionTable, "sectorSize" | "findings"> = {
   partitions: [],
   metadata: [],
 };
-
-function finding(error: FormatError, prefix = ""): Finding {
-  return { level: "warning", message: prefix + error.message };
-}
 
 /** What a person must recognize before a disk is overwritten, in some lines. */
 export async function describeContent(

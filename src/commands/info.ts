@@ -39,7 +39,7 @@ async function run(invocation: Invocation, context: CommandContext): Promise<Com
   const content = await readDiskContent(medium.source);
   for (const finding of content.findings) context.note(finding);
   return {
-    outcome: content.isDamaged ? "mismatch" : "done",
+    outcome: content.isUnreadable ? "unreadable" : content.isDamaged ? "mismatch" : "done",
     text: contentLines(path, medium, content),
     json: contentJson(path, medium, content),
   };
