@@ -2,8 +2,8 @@
 import { LibcThread, prepareLibcThread } from "../../ffi/libc_thread.ts";
 import * as linux from "../../ffi/linux.ts";
 import { OsError } from "../../ffi/os_error.ts";
-import { cString } from "../../ffi/strings.ts";
-import { statPath } from "../../ffi/system_files.ts";
+import { cString, fromCString } from "../../ffi/strings.ts";
+import { readSystemFile, statPath } from "../../ffi/system_files.ts";
 import type { BlockSource, Bytes } from "../core/block.ts";
 import { type Finding, ImagingError, ReadError, WriteError } from "../core/errors.ts";
 import type {
@@ -16,6 +16,7 @@ import type {
   OpenSourceOptions,
 } from "./device.ts";
 import { listLinuxDisks, locateLinux } from "./linux_disks.ts";
+import { parseMountInfo } from "./linux_mounts.ts";
 import { LinuxFiles } from "./linux_files.ts";
 import {
   type Channel,
@@ -312,12 +313,33 @@ class LinuxSink implements DeviceSink {
   }
 }
 
+/**
+ * umount2 takes a place, not a device: what is mounted there last is what it unmounts, and
+ * that may be another disk.
+ *
+ * @throws {ImagingError} when it is.
+ */
+function checkTopmost(device: string, where: string): void {
+  const mounts = parseMountInfo(fromCString(readSystemFile("/proc/self/mountinfo")));
+  const top = mounts.findLast(({ mountPoint }) => mountPoint === where);
+  // A btrfs of several disks has an anonymous number, and one of them as its source.
+  const isOurs = top === undefined || top.source === device ||
+    top.number === statPath(device).rdev || top.fileSystem === "btrfs";
+  if (isOurs) return;
+  throw new ImagingError(
+    "environment",
+    `cannot unmount ${device} from ${where}: ${top.source} is mounted over it`,
+    { hint: `unmount ${top.source} first, if it may go` },
+  );
+}
+
 async function unmount(claims: readonly DeviceClaim[]): Promise<void> {
   using thread = new LibcThread();
   // Deepest first: what is mounted below another mount point must go before it.
   const mounts = claims.filter((claim) => claim.kind === "mounted")
     .toSorted((a, b) => b.where.length - a.where.length);
   for (const { device, where } of mounts) {
+    checkTopmost(device, where);
     try {
       await thread.call("umount2", cString(where), 0);
     } catch (cause) {

@@ -142,6 +142,28 @@ Deno.test({
 });
 
 Deno.test({
+  name: "write --unmount does not unmount another disk that is mounted over the target's",
+  ignore: ignoreMount,
+  async fn(): Promise<void> {
+    await using folder = await TemporaryFolder.create();
+    const image = await folder.write("card.img", numberedSectors(MIB));
+    await using disk = await ext4Disk(folder);
+    const place = await folder.folder("mnt");
+    await using below = await Mounted.create(disk.path, place, "-o", "ro");
+    await using over = await Mounted.memory(place, MIB);
+    await assertRefused(
+      ["write", image, disk.path, "--yes", "--unmount"],
+      disk.path,
+      new RegExp(`cannot unmount ${disk.path} from ${place}: none is mounted over it`),
+      /unmount none first, if it may go/,
+    );
+    assert(await over.isMounted());
+    await run("umount", [place]);
+    assert(await below.isMounted());
+  },
+});
+
+Deno.test({
   name: "write --unmount does not unmount for an image that does not fit",
   ignore: ignoreMount,
   async fn(): Promise<void> {
