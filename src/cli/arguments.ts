@@ -23,7 +23,13 @@ function closest(word: string, words: readonly string[], prefix: string): string
   return `did you mean ${prefix}${nearest}?`;
 }
 
-/** Options end at "--"; what begins with a dash before that is one (but for "-" itself). */
+/** What can be options: they end at "--". */
+function wordsBeforeEnd(argv: readonly string[]): readonly string[] {
+  const end = argv.indexOf("--");
+  return end < 0 ? argv : argv.slice(0, end);
+}
+
+/** Where the verb stands: the first word that is no option. */
 function verbIndex(argv: readonly string[]): number {
   return argv.findIndex((word) => word === "-" || !word.startsWith("-"));
 }
@@ -39,8 +45,7 @@ export function parseCommandLine(
 ): Request {
   const index = verbIndex(argv);
   const before = index < 0 ? argv : argv.slice(0, index);
-  const end = argv.indexOf("--");
-  const optionWords = end < 0 ? argv : argv.slice(0, end);
+  const optionWords = wordsBeforeEnd(argv);
   if (["--version", "-V"].some((word) => optionWords.includes(word))) {
     return { kind: "version" };
   }
@@ -90,8 +95,7 @@ function checkSwitches(
   specs: readonly OptionSpec[],
   command: Command,
 ): void {
-  const end = argv.indexOf("--");
-  for (const word of end < 0 ? argv : argv.slice(0, end)) {
+  for (const word of wordsBeforeEnd(argv)) {
     const name = /^--([^=]+)=/s.exec(word)?.[1];
     const spec = specs.find((each) => each.name === name);
     if (name === "_" || word === "--_") {
@@ -109,12 +113,12 @@ function checkSwitches(
 
 /** Otherwise "true" or "false" behind a switch would be its value, and no name. */
 function withPlainSwitches(argv: readonly string[], specs: readonly OptionSpec[]): string[] {
-  const end = argv.indexOf("--");
+  const end = wordsBeforeEnd(argv).length;
   const switches = specs.filter((spec) => spec.value === undefined).map((spec) =>
     `--${spec.name}`
   );
   return argv.flatMap((word, index) =>
-    (end < 0 || index < end) && switches.includes(word) ? [word, "true"] : [word]
+    index < end && switches.includes(word) ? [word, "true"] : [word]
   );
 }
 

@@ -26,8 +26,8 @@ export class Console implements Disposable {
   #timer: ReturnType<typeof setInterval> | undefined;
   #drawn = false;
   #stderrClosed = false;
-  /** Set when the program that read our stdout went away. */
-  stdoutClosed = false;
+  /** Why stdout takes nothing any more, as an exit code must tell; undefined while it does. */
+  #stdoutProblem: ImagingError | "closed" | undefined;
 
   constructor(options: ConsoleOptions) {
     this.#options = options;
@@ -39,6 +39,11 @@ export class Console implements Disposable {
   /** Does stdout belong to events? */
   get isJson(): boolean {
     return this.#options.json;
+  }
+
+  /** Why results do not arrive: "closed" when the program that read them went away. */
+  get stdoutProblem(): ImagingError | "closed" | undefined {
+    return this.#stdoutProblem;
   }
 
   /** Begins a part of the work that has a progress of its own. */
@@ -162,18 +167,15 @@ export class Console implements Disposable {
     }
   }
 
+  /** Never throws, since a timer calls it, too: whoever ends the program asks for the problem. */
   #stdout(text: string): void {
-    if (this.stdoutClosed) return;
+    if (this.#stdoutProblem !== undefined) return;
     try {
       writeAll(Deno.stdout, text);
-    } catch (error) {
-      // Once is enough: the error itself is an event, too.
-      this.stdoutClosed = true;
-      if (!(error instanceof Deno.errors.BrokenPipe)) {
-        throw new ImagingError("environment", `cannot write to stdout: ${error}`, {
-          cause: error,
-        });
-      }
+    } catch (cause) {
+      this.#stdoutProblem = cause instanceof Deno.errors.BrokenPipe
+        ? "closed"
+        : new ImagingError("environment", `cannot write to stdout: ${cause}`, { cause });
     }
   }
 }

@@ -111,7 +111,9 @@ function reportResult(console: Console, command: Command, result: CommandResult)
     if (!console.isJson) console.result(result.text);
   }
   // Whoever was to read the result did not get it.
-  return console.stdoutClosed && exitCode === 0 ? 1 : exitCode;
+  const problem = console.stdoutProblem;
+  if (problem instanceof ImagingError) console.error(problem.message, problem.hint);
+  return problem !== undefined && exitCode === 0 ? EXIT_OF_OUTCOME.failed : exitCode;
 }
 
 function reportError(console: Console, error: unknown, command: string): number {

@@ -23,7 +23,7 @@ import {
   valueOf,
   worstOutcome,
 } from "./command.ts";
-import { hashMedium } from "./hash_medium.ts";
+import { digestsJson, hashMedium } from "./hash_medium.ts";
 import { chosenPart, openMedium } from "./open_medium.ts";
 
 export const hash: Command = {
@@ -111,7 +111,7 @@ async function hashOne(
       json: {
         name,
         bytes,
-        hashes: Object.fromEntries(digests.map(({ algorithm, hex }) => [algorithm.id, hex])),
+        hashes: digestsJson(digests),
         badBytes,
         bad: rangesJson(bad),
       },

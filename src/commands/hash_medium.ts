@@ -1,5 +1,5 @@
 import { type Digest, hashConsumers } from "../copy/hash_consumers.ts";
-import { sequentialPolicy } from "../copy/read_policy.ts";
+import { sequentialPolicy, type SequentialPolicyOptions } from "../copy/read_policy.ts";
 import { DEFAULT_CHUNK_BYTES, runCopy } from "../copy/run_copy.ts";
 import type { BlockSource } from "../core/block.ts";
 import type { Range } from "../core/range.ts";
@@ -24,13 +24,24 @@ export async function hashMedium(
   source: BlockSource,
   algorithms: readonly HashAlgorithm[],
   chunkBytes = DEFAULT_CHUNK_BYTES,
+  onBad: SequentialPolicyOptions["onBad"] = "zero",
 ): Promise<MediumDigests> {
   const { bytes, bad, results } = await runCopy({
-    policy: sequentialPolicy(source, { chunkBytes, onBad: "zero" }),
+    policy: sequentialPolicy(source, { chunkBytes, onBad }),
     consumers: hashConsumers(algorithms, source.size),
     chunkBytes,
     onProgress: (progress) => context.progress(progress),
     signal: context.signal,
   });
   return { bytes, bad, digests: results };
+}
+
+/** Digests by the name of their algorithm, for JSON. */
+export function digestsJson(digests: readonly Digest[]): Record<string, string> {
+  return Object.fromEntries(digests.map(({ algorithm, hex }) => [algorithm.id, hex]));
+}
+
+/** "sha256: 0f3a...": a line for each. */
+export function digestLines(digests: readonly Digest[]): string[] {
+  return digests.map(({ algorithm, hex }) => `${algorithm.id}: ${hex}`);
 }

@@ -121,48 +121,30 @@ export class PartialImage implements AsyncDisposable {
       }
       return new PartialImage(options, await files.openImage(partPath), undefined, undefined);
     }
-    const content = await files.read(mapPath);
-    const found = content === undefined
-      ? undefined
-      : parseMapFile(new TextDecoder().decode(content), mapPath);
-    // The map of a finished image that is about to be replaced is not one of a part.
-    const isLeftOver = found !== undefined && part.kind === "missing" && isFinished(found) &&
-      (await backend.locate(path)).kind === "file";
-    if (found === undefined || isLeftOver) {
-      if (part.kind === "file") {
-        throw new ImagingError(
-          "environment",
-          `cannot go on with ${partPath}: its map ${mapPath} is missing`,
-          { hint: `bring the map back, or remove ${partPath} to start anew` },
-        );
-      }
-      const map = new RangeMap({ offset: 0, length: source.size });
-      // The map comes first: a part without a map would belong to nobody.
-      await files.writeAtomically(mapPath, mapText(map, "?", options.identity));
-      return new PartialImage(options, await files.openImage(partPath), map, undefined);
-    }
-    const map = checkedMap(found, options);
-    const claimed = map.ranges("+", "-");
-    const claimedEnd = Math.max(0, ...claimed.slice(-1).map(endOf));
-    if (claimedEnd > 0 && (part.kind === "missing" || part.size < claimedEnd)) {
-      const problem = part.kind === "missing" ? "is missing" : `has only ${part.size} bytes`;
-      throw new ImagingError(
-        "environment",
-        `cannot go on with ${path}: ${mapPath} speaks of ${claimedEnd} bytes, ` +
-          `but ${partPath} ${problem}`,
-        { hint: `bring ${partPath} back, or remove ${mapPath} to start anew` },
-      );
-    }
-    const file = await files.openImage(partPath);
-    // Looked at again, now that nobody else can change it.
-    if (file.initialSize < claimedEnd) {
-      await file[Symbol.asyncDispose]();
-      throw new ImagingError("environment", `cannot go on: ${partPath} was changed just now`, {
-        hint: "another run may have ended meanwhile: look, then run the same command again",
-      });
-    }
+    // The lock comes before the map is read: what another run does is not half seen.
+    let file = part.kind === "file" ? await files.openImage(partPath) : undefined;
     let saved: BlockSource | undefined;
     try {
+      const content = await files.read(mapPath);
+      const found = content === undefined
+        ? undefined
+        : parseMapFile(new TextDecoder().decode(content), mapPath);
+      // The map of a finished image that is about to be replaced is not one of a part.
+      const isLeftOver = found !== undefined && file === undefined && isFinished(found) &&
+        (await backend.locate(path)).kind === "file";
+      if (found === undefined || isLeftOver) {
+        if (file !== undefined) throw mapMissing(partPath, mapPath);
+        const map = new RangeMap({ offset: 0, length: source.size });
+        // The map comes first: a part without a map would belong to nobody.
+        await files.writeAtomically(mapPath, mapText(map, "?", options.identity));
+        return new PartialImage(options, await files.openImage(partPath), map, undefined);
+      }
+      const map = checkedMap(found, options);
+      const claimedEnd = Math.max(0, ...map.ranges("+", "-").slice(-1).map(endOf));
+      if (claimedEnd > 0 && (file === undefined || file.initialSize < claimedEnd)) {
+        throw partTooShort(options, partPath, claimedEnd, file?.initialSize);
+      }
+      file ??= await files.openImage(partPath);
       if (claimedEnd > 0) {
         saved = await backend.openSource(partPath, { direct: false });
         await checkSamples(options, saved, map.ranges("+"));
@@ -173,7 +155,7 @@ export class PartialImage implements AsyncDisposable {
       return new PartialImage(options, file, map, saved);
     } catch (error) {
       await saved?.[Symbol.asyncDispose]();
-      await file[Symbol.asyncDispose]();
+      await file?.[Symbol.asyncDispose]();
       throw error;
     }
   }
@@ -207,6 +189,30 @@ export class PartialImage implements AsyncDisposable {
     await this.saved?.[Symbol.asyncDispose]();
     await this.file[Symbol.asyncDispose]();
   }
+}
+
+function mapMissing(partPath: string, mapPath: string): ImagingError {
+  return new ImagingError(
+    "environment",
+    `cannot go on with ${partPath}: its map ${mapPath} is missing`,
+    { hint: `bring the map back, or remove ${partPath} to start anew` },
+  );
+}
+
+/** `size` is undefined when there is no part at all. */
+function partTooShort(
+  { path, mapPath }: PartialImageOptions,
+  partPath: string,
+  claimedEnd: number,
+  size: number | undefined,
+): ImagingError {
+  const problem = size === undefined ? "is missing" : `has only ${size} bytes`;
+  return new ImagingError(
+    "environment",
+    `cannot go on with ${path}: ${mapPath} speaks of ${claimedEnd} bytes, ` +
+      `but ${partPath} ${problem}`,
+    { hint: `bring ${partPath} back, or remove ${mapPath} to start anew` },
+  );
 }
 
 function mapText(map: RangeMap, phase: RescuePhase, identity: SourceIdentity): Uint8Array {

@@ -7,6 +7,7 @@ import { DEFAULT_CHUNK_BYTES, runCopy } from "../copy/run_copy.ts";
 import { SAVE_INTERVAL_MILLISECONDS, TrackedConsumer } from "../copy/tracked_consumer.ts";
 import type { BlockSource } from "../core/block.ts";
 import { ImagingError, VerifyError } from "../core/errors.ts";
+import { nameOf } from "../core/path.ts";
 import { type Range, totalLength } from "../core/range.ts";
 import { formatBytes } from "../core/units.ts";
 import type { FileAccess } from "../devices/device.ts";
@@ -29,6 +30,7 @@ import {
   SHARED_OPTIONS,
   valueOf,
 } from "./command.ts";
+import { digestLines, digestsJson, hashMedium } from "./hash_medium.ts";
 import { chosenPart, openMedium } from "./open_medium.ts";
 import { identityOf, PartialImage } from "./partial_image.ts";
 import {
@@ -225,8 +227,7 @@ async function readToImage(job: ReadJob, target: ReadTarget): Promise<CommandRes
   if (target.verify) await verifyImage(job, partPath, digests, bad);
   // Before the image gets its name: then all that belongs to it is there.
   for (const digest of digests) {
-    const name = imagePath.slice(imagePath.lastIndexOf("/") + 1);
-    const line = formatDigestLine(digest.hex, name);
+    const line = formatDigestLine(digest.hex, nameOf(imagePath));
     const path = `${imagePath}.${digest.algorithm.extension}`;
     await files.writeAtomically(path, new TextEncoder().encode(`${line}\n`));
   }
@@ -279,14 +280,8 @@ async function verifyImage(
   await using image = await context.backend.openSource(partPath, { direct: true });
   const [expected] = digests;
   if (expected !== undefined) {
-    const { results } = await runCopy({
-      policy: sequentialPolicy(image, { chunkBytes, onBad: "fail" }),
-      consumers: hashConsumers([expected.algorithm], image.size),
-      chunkBytes,
-      onProgress: (progress) => context.progress(progress),
-      signal: context.signal,
-    });
-    if (results[0]?.hex === expected.hex) return;
+    const again = await hashMedium(context, image, [expected.algorithm], chunkBytes, "fail");
+    if (again.digests[0]?.hex === expected.hex) return;
   } else if (source.sequential) {
     throw new ImagingError(
       "usage",
@@ -331,7 +326,7 @@ function resultOf(job: ReadJob, image: string, summary: ReadSummary): CommandRes
     `${target}: ${sizeText(bytes)} read from ${source.name} ${
       rateText(bytes - savedBytes, seconds)
     }`,
-    ...digests.map(({ algorithm, hex }) => `${algorithm.id}: ${hex}`),
+    ...digestLines(digests),
   ];
   if (summary.verified) text.push("verified: the image was read again and is the same");
   if (badBytes > 0) {
@@ -345,7 +340,7 @@ function resultOf(job: ReadJob, image: string, summary: ReadSummary): CommandRes
       source: source.name,
       image,
       bytes,
-      hashes: Object.fromEntries(digests.map(({ algorithm, hex }) => [algorithm.id, hex])),
+      hashes: digestsJson(digests),
       badBytes,
       bad: rangesJson(bad),
       resumedBytes: savedBytes,

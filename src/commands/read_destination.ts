@@ -1,5 +1,6 @@
 /** What must hold of the names that a read writes to, found out before anything is read. */
 import { ImagingError } from "../core/errors.ts";
+import { folderOf, nameOf } from "../core/path.ts";
 import type { Location } from "../devices/device.ts";
 import type { HashAlgorithm } from "../hashes/hash_algorithm.ts";
 import type { CommandContext } from "./command.ts";
@@ -44,11 +45,6 @@ export async function checkDestination(
   }
 }
 
-function folderOf(path: string): string {
-  const slash = path.lastIndexOf("/");
-  return slash < 0 ? "." : path.slice(0, slash) || "/";
-}
-
 /** A file that a read makes, and what it is for. */
 interface OwnFile {
   readonly path: string;
@@ -75,10 +71,9 @@ export async function checkNames(
   for (const { path, role } of own) {
     const at = await backend.locate(path);
     const folder = await backend.locate(folderOf(path));
-    const name = path.slice(path.lastIndexOf("/") + 1);
     const keys = [
       ...(at.kind === "file" ? [at.identity] : []),
-      ...(folder.kind === "directory" ? [`${folder.identity}/${name}`] : []),
+      ...(folder.kind === "directory" ? [`${folder.identity}/${nameOf(path)}`] : []),
     ];
     for (const key of keys) {
       const other = seen.get(key);

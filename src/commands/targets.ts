@@ -2,6 +2,7 @@
 import { isZeroFrom } from "../copy/find_data.ts";
 import type { BlockSource } from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
+import { printable } from "../core/text.ts";
 import type { DeviceInfo, Location } from "../devices/device.ts";
 import {
   claimsOn,
@@ -135,12 +136,11 @@ async function fittingBytes(
   plan: WritePlan,
   target: Target,
 ): Promise<number> {
-  const { source, sourceLocation, cutZeros } = plan;
+  const { source, cutZeros } = plan;
   const size = target.partition?.size ?? target.disk.size;
   const excess = sizeText(source.size - size);
   context.phase(`looking at the part of ${source.name} that does not fit`);
-  const onlyZeros = sourceLocation !== undefined &&
-    await isZeroFrom(source, size, context.signal);
+  const onlyZeros = await isZeroFrom(source, size, context.signal);
   if (onlyZeros && cutZeros) {
     context.note({
       level: "note",
@@ -179,10 +179,12 @@ async function askToUnmount(
 /** Model, size and content of a disk, in lines. */
 async function describeTarget(context: CommandContext, target: Target): Promise<string[]> {
   const { disk, partition, path } = target;
-  const { model = "unknown model", serial, bus, size } = disk;
+  const { bus, size } = disk;
+  const model = printable(disk.model ?? "unknown model");
+  const serial = disk.serial === undefined ? "" : `, serial ${printable(disk.serial)}`;
   const lines = [
     partition === undefined
-      ? `${path}: ${model}${serial === undefined ? "" : `, serial ${serial}`}, ${bus}, ` +
+      ? `${path}: ${model}${serial}, ${bus}, ` +
         sizeText(size)
       : `${path}: partition ${partition.index} of ${disk.path} (${model}), ` +
         sizeText(partition.size),

@@ -1,6 +1,7 @@
 import { compareMedia, type MediaComparison, provesSame } from "../copy/compare_media.ts";
 import type { BlockSource } from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
+import { nameOf } from "../core/path.ts";
 import { totalLength } from "../core/range.ts";
 import { formatCount } from "../core/units.ts";
 import type { FileAccess } from "../devices/device.ts";
@@ -230,16 +231,19 @@ const DIGEST_LISTS: readonly (readonly [name: string, hash: string | undefined])
 
 /** Every digest that lies beside the image. */
 async function findExpectations(files: FileAccess, imagePath: string): Promise<Expectation[]> {
-  const slash = imagePath.lastIndexOf("/") + 1;
-  const folder = imagePath.slice(0, slash);
-  const name = imagePath.slice(slash);
+  const name = nameOf(imagePath);
+  const folder = imagePath.slice(0, imagePath.length - name.length);
   const beside = HASH_ALGORITHMS.flatMap((algorithm) =>
     [...new Set([algorithm.extension, algorithm.id])].map((extension) =>
       [`${imagePath}.${extension}`, algorithm, true] as const
     )
   );
   const lists = DIGEST_LISTS.map(([list, hash]) =>
-    [`${folder}${list}`, hash === undefined ? undefined : findHash(hash), false] as const
+    [
+      `${folder}${list}`,
+      hash === undefined ? undefined : findHash(hash),
+      false,
+    ] as const
   );
   const found: Expectation[] = [];
   for (const [path, algorithm, isOwn] of [...beside, ...lists]) {

@@ -29,6 +29,7 @@ import {
   type Outcome,
   worstOutcome,
 } from "./command.ts";
+import { digestLines, digestsJson } from "./hash_medium.ts";
 import { type ApprovedTarget, targetJson } from "./targets.ts";
 
 /** What to write, and how. */
@@ -87,9 +88,10 @@ interface OpenTarget {
 const SMALL_CHUNK_BYTES = 1024 * 1024;
 
 /**
- * Writes to every target. One that fails or is slow does not spoil the others.
+ * Writes to every target. One that fails or is slow does not spoil the others; a source
+ * that fails is the failure of each target that it was read for.
  *
- * @throws {ImagingError} when the source fails, or the user cancels.
+ * @throws {ImagingError} when the user cancels.
  */
 export async function writeTargets(job: WriteJob): Promise<CommandResult> {
   const { context, source, targets, compareWith } = job;
@@ -395,7 +397,7 @@ function writeResult(job: WriteJob, result: WriteResult, seconds: number): Comma
     outcome = worstOutcome(outcome, each.outcome);
     text.push(...targetLines(each, source, verify));
   }
-  text.push(...result.digests.map(({ algorithm, hex }) => `${algorithm.id}: ${hex}`));
+  text.push(...digestLines(result.digests));
   if (badBytes > 0) {
     const list = { ranges: result.bad, bytes: badBytes };
     text.push(...rangeLines(`unreadable on ${source.name}`, list, source.sectorSize));
@@ -407,9 +409,7 @@ function writeResult(job: WriteJob, result: WriteResult, seconds: number): Comma
     json: {
       source: source.name,
       targets: result.targets.map(targetResultJson),
-      hashes: Object.fromEntries(
-        result.digests.map(({ algorithm, hex }) => [algorithm.id, hex]),
-      ),
+      hashes: digestsJson(result.digests),
       badBytes,
       bad: rangesJson(result.bad),
       seconds,

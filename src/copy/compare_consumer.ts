@@ -25,8 +25,8 @@ export interface Comparison {
 }
 
 /**
- * Compares what comes with the bytes of another medium at the same offsets (plus
- * `shift`). Reads ahead of the comparison by what the flow itself reads ahead.
+ * Compares what comes with the bytes of another medium at the same offsets. Reads ahead of
+ * the comparison by what the flow itself reads ahead.
  */
 export class CompareConsumer implements ChunkConsumer<Comparison> {
   readonly name: string;

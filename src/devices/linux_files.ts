@@ -6,6 +6,7 @@ import { cString } from "../../ffi/strings.ts";
 import { statPath } from "../../ffi/system_files.ts";
 import type { Bytes } from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
+import { folderOf } from "../core/path.ts";
 import type { FileAccess, ImageFile } from "./device.ts";
 import {
   type Channel,
@@ -22,12 +23,6 @@ const READ_LIMIT = 256 * 1024 * 1024;
 
 function isOsError(error: unknown, ...codes: string[]): boolean {
   return error instanceof OsError && codes.includes(error.code);
-}
-
-/** The folder that a path lies in. */
-function folderOf(path: string): string {
-  const slash = path.lastIndexOf("/");
-  return slash < 0 ? "." : path.slice(0, slash) || "/";
 }
 
 /** Where a file is written before it gets its name. */

@@ -268,3 +268,21 @@ Deno.test("a failure does not wait for a program that writes to stdin and is idl
   ], { cwd: folder.path });
   assertEquals(code, 1, stderr);
 });
+
+Deno.test("events that cannot be written do not stop a copy, and end it with 1", async () => {
+  await using folder = await TemporaryFolder.create();
+  const from = await folder.write("from", numberedSectors(4 * MIB));
+  const cli = CLI.map((word) => `'${word}'`).join(" ");
+  // Long enough for events that a timer writes.
+  const { code, stderr } = await tryRun("bash", [
+    "-c",
+    `(head -c 1M "$1"; sleep 2.5; tail -c +1048577 "$1") | ${cli} read - "$2" --json > /dev/full`,
+    "bash",
+    from,
+    folder.file("card.img"),
+  ]);
+  assertEquals(code, 1, stderr);
+  assertMatch(stderr, /^sectorshot: error: cannot write to stdout: /m);
+  assert(!/\.ts:\d/.test(stderr), stderr);
+  await run("cmp", [from, folder.file("card.img")]);
+});
