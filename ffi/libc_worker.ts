@@ -1,36 +1,28 @@
 /// <reference lib="deno.worker" />
 /**
- * A thread that makes system calls which can block, one after the other, and
- * reads errno right after each (on any other thread it would be another one's).
- * Driven by {@linkcode LibcThread}.
+ * A thread that makes calls of the C library which can block, one after the other, and
+ * reads errno right after each (on any other thread it would be another one's). Driven by
+ * {@linkcode LibcThread}.
  */
-import { lastErrno, type Libc, libc } from "./libc.ts";
+import { callLibc, lastErrno, type LibcArgument, type LibcCall } from "./libc.ts";
+import type { SystemReply, SystemRequest } from "./system_thread.ts";
 
-/** A call and its arguments; pointers travel as addresses in a bigint. */
-export interface LibcRequest {
-  readonly id: number;
-  readonly call: keyof Libc;
-  readonly args: readonly (number | bigint | Uint8Array)[];
-  /** Which arguments are addresses. */
-  readonly pointers: readonly number[];
-}
+const EINTR = 4;
 
-/** What came of it. */
-export interface LibcReply {
-  readonly id: number;
-  readonly result: number;
-  /** 0 unless the result is negative. */
-  readonly errno: number;
-}
-
-self.onmessage = (event: MessageEvent<LibcRequest>): void => {
-  const { id, call, args, pointers } = event.data;
-  const values: unknown[] = [...args];
-  for (const index of pointers) {
-    values[index] = Deno.UnsafePointer.create(values[index] as bigint);
-  }
-  const run = libc()[call] as (...values: unknown[]) => number | bigint;
-  const result = Number(run(...values));
-  const errno = result < 0 ? lastErrno() : 0;
-  self.postMessage({ id, result, errno } satisfies LibcReply);
+self.onmessage = (event: MessageEvent<SystemRequest>): void => {
+  const { id, call, args } = event.data;
+  let result: number;
+  let errno: number;
+  do {
+    result = callLibc(call as LibcCall, args as LibcArgument[]);
+    errno = result < 0 ? lastErrno() : 0;
+    // An interrupted close has closed (close(2), "Dealing with error returns").
+  } while (result < 0 && errno === EINTR && call !== "close");
+  self.postMessage(
+    {
+      id,
+      result,
+      error: result < 0 ? errno : undefined,
+    } satisfies SystemReply,
+  );
 };

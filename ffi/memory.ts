@@ -2,11 +2,26 @@
  * Native memory: page-aligned, at a fixed address, so that O_DIRECT takes it
  * and every worker can look at it through its pointer without a copy.
  */
-import { libc } from "./libc.ts";
-import { OsError } from "./os_error.ts";
+import { posixMemory } from "./posix_memory.ts";
+import { windowsMemory } from "./windows_memory.ts";
 
 /** Smallest alignment that direct device access accepts everywhere. */
 export const PAGE_BYTES = 4096;
+
+/** What memory takes of an operating system. */
+export interface MemoryCalls {
+  /**
+   * Page-aligned memory of that many bytes (not 0); answers its address.
+   *
+   * @throws {OsError} when the system has none left.
+   */
+  allocate(length: number): bigint;
+  free(address: bigint): void;
+  /** Do both begin with the same `length` bytes? */
+  equal(a: Uint8Array<ArrayBuffer>, b: Uint8Array<ArrayBuffer>, length: number): boolean;
+}
+
+const calls: MemoryCalls = Deno.build.os === "windows" ? windowsMemory : posixMemory;
 
 /** A block of native memory. Its owner frees it, once nobody looks at it. */
 export interface NativeMemory extends Disposable {
@@ -19,24 +34,15 @@ export interface NativeMemory extends Disposable {
 /**
  * Page-aligned memory of `length` bytes; what it holds is anything.
  *
- * @throws {OsError} ENOMEM when the system has none left.
+ * @throws {OsError} when the system has none left.
  */
 export function allocateAligned(length: number): NativeMemory {
-  const out = new BigUint64Array(1);
-  const error = libc().posix_memalign(
-    new Uint8Array(out.buffer),
-    BigInt(PAGE_BYTES),
-    BigInt(Math.max(length, 1)),
-  );
-  const address = out[0] ?? 0n;
-  if (error !== 0 || address === 0n) {
-    throw new OsError("posix_memalign", error || 12);
-  }
+  const address = calls.allocate(Math.max(length, 1));
   return {
     address,
     bytes: nativeBytes(address, length),
     [Symbol.dispose](): void {
-      libc().free(Deno.UnsafePointer.create(address));
+      calls.free(address);
     },
   };
 }
@@ -58,13 +64,13 @@ export function addressOf(bytes: Uint8Array<ArrayBuffer>): bigint {
   return Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes));
 }
 
-/** Are both byte for byte the same? By the C library's memcmp. */
+/** Are both byte for byte the same? By the system's own comparison. */
 export function equalBytes(
   a: Uint8Array<ArrayBuffer>,
   b: Uint8Array<ArrayBuffer>,
 ): boolean {
   return a.length === b.length &&
-    (a.length === 0 || libc().memcmp(a, b, BigInt(a.length)) === 0);
+    (a.length === 0 || calls.equal(a, b, a.length));
 }
 
 const zeros = new Uint8Array(64 * 1024);
@@ -73,7 +79,7 @@ const zeros = new Uint8Array(64 * 1024);
 export function isZero(bytes: Uint8Array<ArrayBuffer>): boolean {
   for (let start = 0; start < bytes.length; start += zeros.length) {
     const piece = bytes.subarray(start, start + zeros.length);
-    if (libc().memcmp(piece, zeros, BigInt(piece.length)) !== 0) return false;
+    if (!calls.equal(piece, zeros, piece.length)) return false;
   }
   return true;
 }

@@ -1,49 +1,7 @@
-/**
- * What the operating system answered when a call failed.
- *
- * Numbers from Linux's include/uapi/asm-generic/errno-base.h and errno.h
- * (the same on x86-64 and arm64).
- */
-const LINUX_ERRORS: Readonly<
-  Record<number, readonly [name: string, text: string]>
-> = {
-  1: ["EPERM", "operation not permitted"],
-  2: ["ENOENT", "no such file or directory"],
-  4: ["EINTR", "interrupted system call"],
-  5: ["EIO", "input/output error"],
-  6: ["ENXIO", "no such device or address"],
-  9: ["EBADF", "bad file descriptor"],
-  11: ["EAGAIN", "resource temporarily unavailable"],
-  12: ["ENOMEM", "out of memory"],
-  13: ["EACCES", "permission denied"],
-  14: ["EFAULT", "bad address"],
-  16: ["EBUSY", "device or resource busy"],
-  17: ["EEXIST", "file exists"],
-  19: ["ENODEV", "no such device"],
-  20: ["ENOTDIR", "not a directory"],
-  21: ["EISDIR", "is a directory"],
-  22: ["EINVAL", "invalid argument"],
-  23: ["ENFILE", "too many open files in the system"],
-  24: ["EMFILE", "too many open files"],
-  25: ["ENOTTY", "inappropriate request for this device"],
-  26: ["ETXTBSY", "file is being executed"],
-  27: ["EFBIG", "file too large"],
-  28: ["ENOSPC", "no space left on device"],
-  29: ["ESPIPE", "illegal seek"],
-  30: ["EROFS", "read-only file system"],
-  32: ["EPIPE", "broken pipe"],
-  36: ["ENAMETOOLONG", "file name too long"],
-  38: ["ENOSYS", "function not implemented"],
-  40: ["ELOOP", "too many symbolic links"],
-  61: ["ENODATA", "no data available"],
-  84: ["EILSEQ", "invalid or incomplete character"],
-  95: ["EOPNOTSUPP", "operation not supported"],
-  110: ["ETIMEDOUT", "timed out"],
-  121: ["EREMOTEIO", "remote input/output error"],
-  122: ["EDQUOT", "disk quota exceeded"],
-  123: ["ENOMEDIUM", "no medium found"],
-  124: ["EMEDIUMTYPE", "wrong medium type"],
-};
+/** What the operating system answered when a call failed. */
+
+/** Names and words of an operating system's error numbers. */
+export type ErrorNames = Readonly<Record<number, readonly [name: string, text: string]>>;
 
 /** A system call that failed. */
 export class OsError extends Error {
@@ -52,18 +10,22 @@ export class OsError extends Error {
   readonly call: string;
   /** The system's number for the error. */
   readonly number: number;
-  /** The symbolic name: "EIO"; "E133" where the number has no name here. */
+  /** The symbolic name: "EIO", "ERROR_ACCESS_DENIED". */
   readonly code: string;
   /** The error in words: "input/output error". */
   readonly text: string;
 
-  constructor(call: string, number: number) {
-    const [code, text] = LINUX_ERRORS[number] ??
-      [`E${number}`, `error ${number}`];
+  constructor(call: string, number: number, code: string, text: string) {
     super(`${text} (${code})`);
     this.call = call;
     this.number = number;
     this.code = code;
     this.text = text;
+  }
+
+  /** The error of this number; "E133" where the number has no name in `names`. */
+  static named(call: string, number: number, names: ErrorNames): OsError {
+    const [code, text] = names[number] ?? [`E${number}`, `error ${number}`];
+    return new OsError(call, number, code, text);
   }
 }

@@ -4,9 +4,9 @@
  *
  * Synchronous: for /proc, /sys and the names of files, not for data on disks.
  */
-import { lastErrno, libc } from "./libc.ts";
+import { errnoError, lastErrno } from "./libc.ts";
+import { linuxLibc } from "./linux_libc.ts";
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_RDONLY, STATX } from "./linux.ts";
-import { OsError } from "./os_error.ts";
 import { cString, fromCString } from "./strings.ts";
 
 const PATH_MAX = 4096;
@@ -45,9 +45,9 @@ export function statPath(path: string, followLinks = true): FileStatus {
   const buffer = new Uint8Array(STATX.bytes);
   const flags = followLinks ? 0 : AT_SYMLINK_NOFOLLOW;
   if (
-    libc().statx(AT_FDCWD, cString(path), flags, STATX.basicMask, buffer) < 0
+    linuxLibc().statx(AT_FDCWD, cString(path), flags, STATX.basicMask, buffer) < 0
   ) {
-    throw new OsError("statx", lastErrno());
+    throw errnoError("statx", lastErrno());
   }
   const view = new DataView(buffer.buffer);
   const mode = view.getUint16(STATX.mode, true);
@@ -70,8 +70,8 @@ export function statPath(path: string, followLinks = true): FileStatus {
  */
 export function realPath(path: string): string {
   const resolved = new Uint8Array(PATH_MAX);
-  if (libc().realpath(cString(path), resolved) === null) {
-    throw new OsError("realpath", lastErrno());
+  if (linuxLibc().realpath(cString(path), resolved) === null) {
+    throw errnoError("realpath", lastErrno());
   }
   return fromCString(resolved);
 }
@@ -84,9 +84,9 @@ export function realPath(path: string): string {
 export function readLink(path: string): string {
   const target = new Uint8Array(PATH_MAX);
   const length = Number(
-    libc().readlink(cString(path), target, BigInt(PATH_MAX - 1)),
+    linuxLibc().readlink(cString(path), target, BigInt(PATH_MAX - 1)),
   );
-  if (length < 0) throw new OsError("readlink", lastErrno());
+  if (length < 0) throw errnoError("readlink", lastErrno());
   return fromCString(target.subarray(0, length + 1));
 }
 
@@ -96,14 +96,14 @@ export function readLink(path: string): string {
  * @throws {OsError} ENOENT, EACCES, EIO …
  */
 export function readSystemFile(path: string): Uint8Array<ArrayBuffer> {
-  const descriptor = libc().open(cString(path), O_RDONLY | O_CLOEXEC, 0);
-  if (descriptor < 0) throw new OsError("open", lastErrno());
+  const descriptor = linuxLibc().open(cString(path), O_RDONLY | O_CLOEXEC, 0);
+  if (descriptor < 0) throw errnoError("open", lastErrno());
   try {
     const pieces: Uint8Array<ArrayBuffer>[] = [];
     for (;;) {
       const piece = new Uint8Array(64 * 1024);
       const length = Number(
-        libc().read(
+        linuxLibc().read(
           descriptor,
           Deno.UnsafePointer.of(piece),
           BigInt(piece.length),
@@ -112,14 +112,14 @@ export function readSystemFile(path: string): Uint8Array<ArrayBuffer> {
       if (length < 0) {
         const errno = lastErrno();
         if (errno === EINTR) continue;
-        throw new OsError("read", errno);
+        throw errnoError("read", errno);
       }
       if (length === 0) break;
       pieces.push(piece.subarray(0, length));
     }
     return joined(pieces);
   } finally {
-    libc().close(descriptor);
+    linuxLibc().close(descriptor);
   }
 }
 
@@ -144,17 +144,17 @@ const DIRENT_NAME = 19;
  * @throws {OsError} ENOENT, EACCES, ENOTDIR …
  */
 export function listDirectory(path: string): string[] {
-  const directory = libc().opendir(cString(path));
-  if (directory === null) throw new OsError("opendir", lastErrno());
+  const directory = linuxLibc().opendir(cString(path));
+  if (directory === null) throw errnoError("opendir", lastErrno());
   try {
     const names: string[] = [];
     for (;;) {
-      const entry = libc().readdir(directory);
+      const entry = linuxLibc().readdir(directory);
       if (entry === null) break;
       names.push(new Deno.UnsafePointerView(entry).getCString(DIRENT_NAME));
     }
     return names.filter((name) => name !== "." && name !== "..").sort();
   } finally {
-    libc().closedir(directory);
+    linuxLibc().closedir(directory);
   }
 }

@@ -8,6 +8,7 @@ export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { name: "json", help: "events on stdout, a line each; the last one is the result" },
   { name: "quiet", help: "no progress and no notes" },
   { name: "color", value: "WHEN", help: "auto, always or never (NO_COLOR is heeded)" },
+  { name: "elevate", help: "on Windows: start anew with an administrator's rights" },
   { name: "help", help: "this text" },
 ];
 

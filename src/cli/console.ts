@@ -10,6 +10,8 @@ export interface ConsoleOptions {
   readonly json: boolean;
   readonly quiet: boolean;
   readonly color: "auto" | "always" | "never";
+  /** Does the terminal understand escape sequences? */
+  readonly escapes: boolean;
 }
 
 /** Time between two redraws on a terminal, and between two lines elsewhere. */
@@ -24,7 +26,8 @@ export class Console implements Disposable {
   #title = "";
   #meter: ProgressMeter | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
-  #drawn = false;
+  /** Characters of the progress line that is on the screen; 0 when there is none. */
+  #drawn = 0;
   #stderrClosed = false;
   /** Why stdout takes nothing any more, as an exit code must tell; undefined while it does. */
   #stdoutProblem: ImagingError | "closed" | undefined;
@@ -32,7 +35,8 @@ export class Console implements Disposable {
   constructor(options: ConsoleOptions) {
     this.#options = options;
     const wanted = options.color === "always" ||
-      (options.color === "auto" && this.#isTerminal && !Deno.env.get("NO_COLOR"));
+      (options.color === "auto" && this.#isTerminal && options.escapes &&
+        !Deno.env.get("NO_COLOR"));
     this.#colors = wanted;
   }
 
@@ -119,6 +123,13 @@ export class Console implements Disposable {
     return new TextDecoder().decode(Uint8Array.from(line)).trim();
   }
 
+  /** Keeps a window open that would vanish with the program, until somebody has read it. */
+  async hold(): Promise<void> {
+    if (!this.#isTerminal || !Deno.stdin.isTerminal()) return;
+    this.#wipe();
+    await this.ask([], "Press Enter to close this window. ");
+  }
+
   /** Ends the progress line. */
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
@@ -143,13 +154,17 @@ export class Console implements Disposable {
     if (!this.#isTerminal) return this.#error(text);
     // A serial console does not know its width.
     const columns = Deno.consoleSize().columns || 80;
-    this.#stderr(`\r\x1b[K${text.slice(0, Math.max(columns - 1, 20))}`);
-    this.#drawn = true;
+    const line = text.slice(0, Math.max(columns - 1, 20));
+    this.#wipe();
+    this.#stderr(line);
+    this.#drawn = line.length;
   }
 
+  /** Erases the progress line; with blanks where the terminal knows no escape sequences. */
   #wipe(): void {
-    if (this.#drawn) this.#stderr("\r\x1b[K");
-    this.#drawn = false;
+    if (this.#drawn === 0) return;
+    this.#stderr(this.#options.escapes ? "\r\x1b[K" : `\r${" ".repeat(this.#drawn)}\r`);
+    this.#drawn = 0;
   }
 
   #error(line: string): void {

@@ -5,26 +5,45 @@ import { parseCommandLine, type Request } from "./arguments.ts";
 import { Console, type ConsoleOptions } from "./console.ts";
 import { EXIT_BUG, EXIT_OF_ERROR, EXIT_OF_OUTCOME } from "./exit_codes.ts";
 import { commandHelp, programHelp } from "./help.ts";
-import { VERSION } from "./version.ts";
+import { VERSION, versionText } from "./version.ts";
 
 /** After Ctrl-C the program ends within this time, whatever a device does. */
 const CANCEL_MILLISECONDS = 900;
 
 /** Runs the program; answers its exit code. Throws nothing. */
 export async function runProgram(argv: readonly string[]): Promise<number> {
+  const exitCode = await runRequest(argv);
+  // Whoever started it by a double click, or by --elevate, wants to read how it ended.
+  const isScript = ["--yes", "--json", "--quiet"].some((option) => argv.includes(option));
+  if (!isScript && backend.host.ownsTerminal()) {
+    using console = new Console(PLAIN_CONSOLE);
+    await console.hold();
+  }
+  return exitCode;
+}
+
+/** How the console is before the command line is understood. */
+const PLAIN_CONSOLE: ConsoleOptions = {
+  json: false,
+  quiet: false,
+  color: "auto",
+  escapes: false,
+};
+
+async function runRequest(argv: readonly string[]): Promise<number> {
   let request: Request;
   try {
     request = parseCommandLine(argv, COMMANDS);
     if (request.kind === "run") checkColor(request.invocation.options["color"]);
   } catch (error) {
-    using console = new Console({ json: argv.includes("--json"), quiet: false, color: "auto" });
+    using console = new Console({ ...PLAIN_CONSOLE, json: argv.includes("--json") });
     return reportError(console, error, "");
   }
   if (request.kind === "run") return await runCommand(request);
-  using console = new Console({ json: false, quiet: false, color: "auto" });
+  using console = new Console(PLAIN_CONSOLE);
   console.result(
     request.kind === "version"
-      ? [`sectorshot ${VERSION}`]
+      ? [await versionText()]
       : request.command === undefined
       ? programHelp(COMMANDS, VERSION)
       : commandHelp(request.command),
@@ -46,6 +65,7 @@ async function runCommand(request: Extract<Request, { kind: "run" }>): Promise<n
     json: options["json"] === true,
     quiet: options["quiet"] === true,
     color: (options["color"] ?? "auto") as ConsoleOptions["color"],
+    escapes: Deno.stderr.isTerminal() && backend.host.prepareTerminal(),
   };
   using console = new Console(consoleOptions);
   const cancel = new AbortController();
@@ -55,7 +75,7 @@ async function runCommand(request: Extract<Request, { kind: "run" }>): Promise<n
     cancel.abort();
     setTimeout(() => overdue.resolve("overdue"), CANCEL_MILLISECONDS);
   };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, onSignal);
+  for (const signal of backend.host.stopSignals) Deno.addSignalListener(signal, onSignal);
   const context: CommandContext = {
     backend,
     json: consoleOptions.json,
@@ -73,6 +93,10 @@ async function runCommand(request: Extract<Request, { kind: "run" }>): Promise<n
     writeStdout: (bytes) => Deno.stdout.write(bytes),
   };
   try {
+    if (options["elevate"] === true) {
+      const exitCode = await elevate();
+      if (exitCode !== undefined) return exitCode;
+    }
     const result = await Promise.race([command.run(invocation, context), overdue.promise]);
     if (result === "overdue") throw new ImagingError("cancelled", "cancelled");
     return reportResult(console, command, result);
@@ -87,10 +111,22 @@ async function runCommand(request: Extract<Request, { kind: "run" }>): Promise<n
       command.name,
     );
   } finally {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    for (const signal of backend.host.stopSignals) {
       Deno.removeSignalListener(signal, onSignal);
     }
   }
+}
+
+/**
+ * Lets the program run anew with more rights; answers how that ended, or undefined when it
+ * has them.
+ */
+async function elevate(): Promise<number | undefined> {
+  const { host } = backend;
+  if (host.elevate !== undefined) return await host.elevate();
+  throw new ImagingError("usage", `cannot use --elevate: ${host.title} has sudo for that`, {
+    hint: "leave out --elevate, and put sudo before the command",
+  });
 }
 
 /** Rejects when the user stops the program. */

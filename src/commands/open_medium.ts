@@ -4,6 +4,7 @@ import type { BlockSource } from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
 import type { Location } from "../devices/device.ts";
 import { openImage } from "../formats/registry.ts";
+import { missingPath } from "./missing_path.ts";
 import { bytesOption, type CommandContext, type Invocation } from "./command.ts";
 
 /** Something to read from: a device, the content of an image, or stdin. */
@@ -28,15 +29,13 @@ export async function locateReadable(
 ): Promise<Extract<Location, { kind: "file" | "device" }>> {
   const location = await context.backend.locate(path);
   switch (location.kind) {
-    case "file":
     case "device":
+      noteMeaning(context, location);
+      return location;
+    case "file":
       return location;
     case "missing":
-      throw new ImagingError(
-        "environment",
-        `cannot open ${path}: no such file or device (ENOENT)`,
-        { osCode: "ENOENT", hint: "check the name; `sectorshot list` shows the disks" },
-      );
+      throw missingPath(context, path);
     case "directory":
       throw new ImagingError("environment", `cannot read ${path}: it is a folder`, {
         hint: "name a disk or an image file; `sectorshot list` shows the disks",
@@ -54,6 +53,12 @@ export async function locateReadable(
         },
       );
   }
+}
+
+/** Shows how a path was understood, where that is not obvious. */
+export function noteMeaning(context: CommandContext, location: Location): void {
+  if (location.kind !== "device" || location.meaning === undefined) return;
+  context.note({ level: "note", message: location.meaning });
 }
 
 /**

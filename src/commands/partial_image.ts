@@ -52,6 +52,8 @@ export interface PartialImageOptions {
   readonly mapPath: string;
   readonly source: BlockSource;
   readonly identity: SourceIdentity;
+  /** Will zeros be left out? */
+  readonly sparse: boolean;
 }
 
 /** The identity of what is read. */
@@ -101,7 +103,7 @@ export class PartialImage implements AsyncDisposable {
    * nothing was changed then.
    */
   static async open(options: PartialImageOptions): Promise<PartialImage> {
-    const { backend, files, path, mapPath, source } = options;
+    const { backend, files, path, mapPath, source, sparse } = options;
     const partPath = `${path}.part`;
     const part = await backend.locate(partPath);
     if (part.kind !== "file" && part.kind !== "missing") {
@@ -119,10 +121,15 @@ export class PartialImage implements AsyncDisposable {
           hint: "a stream cannot be gone on with: remove it, or choose another name",
         });
       }
-      return new PartialImage(options, await files.openImage(partPath), undefined, undefined);
+      return new PartialImage(
+        options,
+        await files.openImage(partPath, sparse),
+        undefined,
+        undefined,
+      );
     }
     // The lock comes before the map is read: what another run does is not half seen.
-    let file = part.kind === "file" ? await files.openImage(partPath) : undefined;
+    let file = part.kind === "file" ? await files.openImage(partPath, sparse) : undefined;
     let saved: BlockSource | undefined;
     try {
       const content = await files.read(mapPath);
@@ -137,14 +144,19 @@ export class PartialImage implements AsyncDisposable {
         const map = new RangeMap({ offset: 0, length: source.size });
         // The map comes first: a part without a map would belong to nobody.
         await files.writeAtomically(mapPath, mapText(map, "?", options.identity));
-        return new PartialImage(options, await files.openImage(partPath), map, undefined);
+        return new PartialImage(
+          options,
+          await files.openImage(partPath, sparse),
+          map,
+          undefined,
+        );
       }
       const map = checkedMap(found, options);
       const claimedEnd = Math.max(0, ...map.ranges("+", "-").slice(-1).map(endOf));
       if (claimedEnd > 0 && (file === undefined || file.initialSize < claimedEnd)) {
         throw partTooShort(options, partPath, claimedEnd, file?.initialSize);
       }
-      file ??= await files.openImage(partPath);
+      file ??= await files.openImage(partPath, sparse);
       if (claimedEnd > 0) {
         saved = await backend.openSource(partPath, { direct: false });
         await checkSamples(options, saved, map.ranges("+"));

@@ -7,7 +7,6 @@ import { DEFAULT_CHUNK_BYTES, runCopy } from "../copy/run_copy.ts";
 import { SAVE_INTERVAL_MILLISECONDS, TrackedConsumer } from "../copy/tracked_consumer.ts";
 import type { BlockSource } from "../core/block.ts";
 import { ImagingError, VerifyError } from "../core/errors.ts";
-import { nameOf } from "../core/path.ts";
 import { type Range, totalLength } from "../core/range.ts";
 import { formatBytes } from "../core/units.ts";
 import type { FileAccess } from "../devices/device.ts";
@@ -36,6 +35,7 @@ import { identityOf, PartialImage } from "./partial_image.ts";
 import {
   checkDestination,
   checkDigests,
+  checkFileLimit,
   checkNames,
   warnAboutSelf,
 } from "./read_destination.ts";
@@ -111,7 +111,9 @@ async function run(invocation: Invocation, context: CommandContext): Promise<Com
     ]),
   ], medium.location);
   await checkDigests(context, imagePath, mapPath, algorithms, replace);
+  await checkFileLimit(context, imagePath, source.size);
   await warnAboutSelf(context, imagePath, medium.location);
+  const sparse = !isSet(invocation, "no-sparse");
   await using files = context.backend.openFiles();
   await using partial = await PartialImage.open({
     backend: context.backend,
@@ -120,6 +122,7 @@ async function run(invocation: Invocation, context: CommandContext): Promise<Com
     mapPath,
     source,
     identity: identityOf(source, offset, medium.location),
+    sparse,
   });
   return await readToImage(job, {
     files,
@@ -127,7 +130,7 @@ async function run(invocation: Invocation, context: CommandContext): Promise<Com
     imagePath,
     format,
     intervalMilliseconds,
-    sparse: !isSet(invocation, "no-sparse"),
+    sparse,
     verify: isSet(invocation, "verify"),
     replace,
   });
@@ -227,7 +230,7 @@ async function readToImage(job: ReadJob, target: ReadTarget): Promise<CommandRes
   if (target.verify) await verifyImage(job, partPath, digests, bad);
   // Before the image gets its name: then all that belongs to it is there.
   for (const digest of digests) {
-    const line = formatDigestLine(digest.hex, nameOf(imagePath));
+    const line = formatDigestLine(digest.hex, context.backend.host.paths.nameOf(imagePath));
     const path = `${imagePath}.${digest.algorithm.extension}`;
     await files.writeAtomically(path, new TextEncoder().encode(`${line}\n`));
   }

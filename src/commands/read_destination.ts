@@ -1,6 +1,6 @@
 /** What must hold of the names that a read writes to, found out before anything is read. */
 import { ImagingError } from "../core/errors.ts";
-import { folderOf, nameOf } from "../core/path.ts";
+import { sizeText } from "../report/rate_text.ts";
 import type { Location } from "../devices/device.ts";
 import type { HashAlgorithm } from "../hashes/hash_algorithm.ts";
 import type { CommandContext } from "./command.ts";
@@ -29,20 +29,40 @@ export async function checkDestination(
         "give the image a file name such as card.img",
       );
   }
-  const folder = await context.backend.locate(folderOf(path));
+  const { backend } = context;
+  const folderPath = backend.host.paths.folderOf(path);
+  const folder = await backend.locate(folderPath);
   if (folder.kind !== "directory") {
-    refuse(`there is no folder ${folderOf(path)}`, "make the folder first");
+    return refuse(`there is no folder ${folderPath}`, "make the folder first");
   }
   // A disk that is not there must not become a file: all would seem to be well.
-  const devices = await context.backend.locate("/dev");
-  const root = await context.backend.locate("/");
-  if (
-    devices.kind === "directory" && folder.kind === "directory" &&
-    root.kind === "directory" && devices.onDevice !== root.onDevice &&
-    folder.onDevice === devices.onDevice
-  ) {
-    refuse("/dev is for devices", "choose another folder; `sectorshot list` shows the disks");
+  if (folder.forDevices) {
+    refuse(
+      `${folderPath} is for devices`,
+      "choose another folder; `sectorshot list` shows the disks",
+    );
   }
+}
+
+/** An image that the destination's file system cannot hold would only fail at the end. */
+export async function checkFileLimit(
+  context: CommandContext,
+  path: string,
+  bytes: number,
+): Promise<void> {
+  const { backend } = context;
+  const folder = await backend.locate(backend.host.paths.folderOf(path));
+  const limit = folder.kind === "directory" ? folder.fileLimit : undefined;
+  if (limit === undefined || !Number.isFinite(bytes) || bytes <= limit.bytes) return;
+  throw new ImagingError(
+    "environment",
+    `cannot write the image ${path}: it would have ${sizeText(bytes)}, and ` +
+      `${limit.fileSystem} takes no file of more than ${sizeText(limit.bytes)}`,
+    {
+      hint: "choose a folder on another file system (exFAT, NTFS, ext4 ...), or read a part " +
+        "at a time with --offset and --length",
+    },
+  );
 }
 
 /** A file that a read makes, and what it is for. */
@@ -61,6 +81,7 @@ export async function checkNames(
   location: Location | undefined,
 ): Promise<void> {
   const { backend } = context;
+  const { paths } = backend.host;
   const source = location?.kind === "file"
     ? location.identity
     : location?.kind === "device"
@@ -70,10 +91,10 @@ export async function checkNames(
   if (source !== undefined) seen.set(source, "what is read");
   for (const { path, role } of own) {
     const at = await backend.locate(path);
-    const folder = await backend.locate(folderOf(path));
+    const folder = await backend.locate(paths.folderOf(path));
     const keys = [
       ...(at.kind === "file" ? [at.identity] : []),
-      ...(folder.kind === "directory" ? [`${folder.identity}/${nameOf(path)}`] : []),
+      ...(folder.kind === "directory" ? [`${folder.identity}/${paths.nameOf(path)}`] : []),
     ];
     for (const key of keys) {
       const other = seen.get(key);
@@ -113,7 +134,8 @@ export async function warnAboutSelf(
   location: Location | undefined,
 ): Promise<void> {
   if (location?.kind !== "device") return;
-  const home = await context.backend.locate(folderOf(imagePath));
+  const { backend } = context;
+  const home = await backend.locate(backend.host.paths.folderOf(imagePath));
   if (home.kind !== "directory") return;
   const { disk } = location;
   const numbers = [disk.number, ...disk.partitions.map((partition) => partition.number)];

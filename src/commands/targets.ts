@@ -19,7 +19,8 @@ import {
   type OptionSpec,
   SHARED_OPTIONS,
 } from "./command.ts";
-import type { OpenedMedium } from "./open_medium.ts";
+import { foreignName } from "./missing_path.ts";
+import { noteMeaning, type OpenedMedium } from "./open_medium.ts";
 
 /** A disk or partition that is about to be written. */
 export type Target = Extract<Location, { kind: "device" }>;
@@ -107,6 +108,9 @@ async function checkTarget(
   path: string,
 ): Promise<ApprovedTarget> {
   const target = await context.backend.locate(path);
+  const foreign = target.kind === "missing" && foreignName(context, "write to", path);
+  if (foreign) throw foreign;
+  noteMeaning(context, target);
   const imageSize = plan.source.size;
   const found = refusals({ ...rulesOf(plan), target, imageSize });
   const lifted = found.filter(({ code }) => code === "mounted" || code === "too-small");

@@ -1,7 +1,6 @@
 import { compareMedia, type MediaComparison, provesSame } from "../copy/compare_media.ts";
 import type { BlockSource } from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
-import { nameOf } from "../core/path.ts";
 import { totalLength } from "../core/range.ts";
 import { formatCount } from "../core/units.ts";
 import type { FileAccess } from "../devices/device.ts";
@@ -162,7 +161,7 @@ async function verifyDigests(
   await using files = context.backend.openFiles();
   const expectations = expect !== undefined
     ? [parseExpectation(expect)]
-    : await findExpectations(files, imagePath);
+    : await findExpectations(files, imagePath, context.backend.host.paths.nameOf(imagePath));
   if (expectations.length === 0) {
     throw new ImagingError(
       "usage",
@@ -229,9 +228,12 @@ const DIGEST_LISTS: readonly (readonly [name: string, hash: string | undefined])
   ["CHECKSUM", undefined],
 ];
 
-/** Every digest that lies beside the image. */
-async function findExpectations(files: FileAccess, imagePath: string): Promise<Expectation[]> {
-  const name = nameOf(imagePath);
+/** Every digest that lies beside the image, whose name in its folder is `name`. */
+async function findExpectations(
+  files: FileAccess,
+  imagePath: string,
+  name: string,
+): Promise<Expectation[]> {
   const folder = imagePath.slice(0, imagePath.length - name.length);
   const beside = HASH_ALGORITHMS.flatMap((algorithm) =>
     [...new Set([algorithm.extension, algorithm.id])].map((extension) =>

@@ -1,12 +1,38 @@
 /** Parts of file names, as the user wrote them. */
 
-/** The folder that a path lies in: "." where it names none. */
-export function folderOf(path: string): string {
-  const slash = path.lastIndexOf("/");
-  return slash < 0 ? "." : path.slice(0, slash) || "/";
+/** How an operating system writes the names of files. */
+export interface PathStyle {
+  /** The folder that a path lies in: "." where it names none. */
+  folderOf(path: string): string;
+  /** The name of a file in its folder. */
+  nameOf(path: string): string;
 }
 
-/** The name of a file in its folder. */
-export function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
-}
+/** Linux and macOS. */
+export const POSIX_PATHS: PathStyle = {
+  folderOf(path: string): string {
+    const slash = path.lastIndexOf("/");
+    return slash < 0 ? "." : path.slice(0, slash) || "/";
+  },
+  nameOf: (path) => path.slice(path.lastIndexOf("/") + 1),
+};
+
+/**
+ * Windows: both slashes separate, and a drive letter may stand in front. `C:card.img` lies
+ * in the current folder of the drive, `C:.`.
+ */
+export const WINDOWS_PATHS: PathStyle = {
+  folderOf(path: string): string {
+    const start = path.length - WINDOWS_PATHS.nameOf(path).length;
+    const folder = path.slice(0, start);
+    if (folder === "") return ".";
+    // The slash stays where it is all there is, or makes a drive's root of its letter.
+    if (/^[A-Za-z]:$/.test(folder)) return `${folder}.`;
+    return /^([A-Za-z]:)?[\\/]$/.test(folder) ? folder : folder.slice(0, -1);
+  },
+  nameOf(path: string): string {
+    const slash = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
+    if (slash >= 0) return path.slice(slash + 1);
+    return path.replace(/^[A-Za-z]:/, "");
+  },
+};

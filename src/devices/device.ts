@@ -1,6 +1,7 @@
 /** Disks as the operating system shows them, and what a backend offers. */
 import type { BlockSink, BlockSource, Bytes } from "../core/block.ts";
 import type { Finding } from "../core/errors.ts";
+import type { PathStyle } from "../core/path.ts";
 
 /** How a disk is attached. */
 export type Bus =
@@ -64,8 +65,18 @@ export interface DeviceInfo {
   readonly backingIdentity?: string | undefined;
   /** Numbers of the disks and partitions that a virtual device is built upon. */
   readonly beneath?: readonly string[];
+  /** Names under which its volumes are used, where the system gives such: "E:", "F:". */
+  readonly volumes?: readonly string[];
   /** Another one after the card in the same reader was changed, where the system counts that. */
   readonly mediumNumber?: string | undefined;
+}
+
+/** What a file system puts up with. */
+export interface FileLimit {
+  /** "FAT32" */
+  readonly fileSystem: string;
+  /** Bytes of the largest file. */
+  readonly bytes: number;
 }
 
 /** What a path on the command line turned out to be. */
@@ -79,6 +90,10 @@ export type Location =
     readonly identity: string;
     /** Number of the device that holds it. */
     readonly onDevice: string;
+    /** Is it a place for device nodes only, such as /dev? */
+    readonly forDevices?: boolean;
+    /** Set where its file system takes no larger files: FAT32. */
+    readonly fileLimit?: FileLimit | undefined;
   }
   | {
     readonly kind: "file";
@@ -100,6 +115,8 @@ export type Location =
     readonly partition: PartitionNode | undefined;
     /** "8:17" */
     readonly number: string;
+    /** What the person should know about how the path was understood. */
+    readonly meaning?: string | undefined;
   };
 
 /** How a source is opened. */
@@ -122,9 +139,10 @@ export interface FileAccess extends AsyncDisposable {
    * Opens a file for writing and locks it against a second run; makes it where it
    * does not exist. What it holds is kept.
    *
+   * @param sparse will parts of it be left out that read as zeros?
    * @throws {ImagingError} when it cannot be opened, or is locked.
    */
-  openImage(path: string): Promise<ImageFile>;
+  openImage(path: string, sparse?: boolean): Promise<ImageFile>;
   /**
    * The whole content; undefined when there is no such file.
    *
@@ -164,9 +182,34 @@ export interface DeviceSink extends BlockSink {
   announce(): Promise<Finding[]>;
 }
 
+/** How programs live with people on an operating system. */
+export interface Host {
+  /** "Windows" */
+  readonly title: string;
+  readonly paths: PathStyle;
+  /** A disk's name here, for hints: "/dev/sdb". */
+  readonly exampleDisk: string;
+  /** Signals by which a person stops a program. */
+  readonly stopSignals: readonly Deno.Signal[];
+  /** Does a terminal understand escape sequences (ECMA-48)? Makes it so where that helps. */
+  prepareTerminal(): boolean;
+  /** Will the terminal's window vanish together with this program? */
+  ownsTerminal(): boolean;
+  /**
+   * Starts the program anew, with the same arguments and the rights of an administrator,
+   * and answers its exit code when it has ended; undefined when it has these rights
+   * already. Absent where there is another way (sudo).
+   *
+   * @throws {ImagingError} when the person refuses.
+   */
+  elevate?(): Promise<number | undefined>;
+}
+
 /** What sectorshot needs of an operating system. One implementation each. */
 export interface DeviceBackend {
+  /** As Deno names it: "linux". */
   readonly os: string;
+  readonly host: Host;
   /** Something will be opened soon: starts what that takes, and returns at once. */
   prepare(): void;
   /** Ordinary files. Opened at the first use, closed by its owner. */

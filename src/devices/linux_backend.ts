@@ -1,6 +1,7 @@
 /** Disks on Linux: block devices through open, pread, pwrite and ioctl. */
-import { LibcThread, prepareLibcThread } from "../../ffi/libc_thread.ts";
+import { type LibcCalls, LibcThread, prepareLibcThread } from "../../ffi/libc_thread.ts";
 import * as linux from "../../ffi/linux.ts";
+import { errnoError } from "../../ffi/libc.ts";
 import { OsError } from "../../ffi/os_error.ts";
 import { cString, fromCString } from "../../ffi/strings.ts";
 import { readSystemFile, statPath } from "../../ffi/system_files.ts";
@@ -17,7 +18,9 @@ import type {
 } from "./device.ts";
 import { listLinuxDisks, locateLinux } from "./linux_disks.ts";
 import { parseMountInfo } from "./linux_mounts.ts";
-import { LinuxFiles } from "./linux_files.ts";
+import { linuxSystem } from "./linux_system.ts";
+import { POSIX_HOST } from "./posix_host.ts";
+import { PosixFiles } from "./posix_files.ts";
 import {
   type Channel,
   closeChannel,
@@ -27,7 +30,9 @@ import {
   openDescriptor,
   readChannel,
   writeChannel,
-} from "./linux_io.ts";
+} from "./posix_io.ts";
+
+const EROFS = 30;
 
 /** Direct access to a regular file goes by the blocks of its file system's disk. */
 const FILE_ALIGNMENT = 4096;
@@ -35,6 +40,7 @@ const FILE_ALIGNMENT = 4096;
 /** Linux. */
 export const linuxBackend: DeviceBackend = {
   os: "linux",
+  host: { ...POSIX_HOST, title: "Linux", exampleDisk: "/dev/sdb" },
   list(): Promise<DeviceInfo[]> {
     return Promise.resolve(listLinuxDisks());
   },
@@ -45,7 +51,7 @@ export const linuxBackend: DeviceBackend = {
   openSource,
   openSink,
   openFiles(): FileAccess {
-    return new LinuxFiles();
+    return new PosixFiles(linuxSystem, () => new LibcThread());
   },
   unmount,
 };
@@ -65,7 +71,9 @@ async function openSource(
     );
   } catch (cause) {
     thread[Symbol.dispose]();
-    throw cause instanceof OsError ? environmentError(`cannot open ${path}`, cause) : cause;
+    throw cause instanceof OsError
+      ? environmentError(linuxSystem, `cannot open ${path}`, cause)
+      : cause;
   }
 }
 
@@ -77,7 +85,7 @@ interface OpenTraits {
 
 /** Opens a source whose calls are made on this thread. */
 async function openOnThread(
-  thread: LibcThread,
+  thread: LibcCalls,
   path: string,
   { direct, isDevice }: OpenTraits,
   ownsThread: boolean,
@@ -90,7 +98,7 @@ async function openOnThread(
   const sectorSize = isDevice ? await ioctlNumber(thread, descriptor, linux.BLKSSZGET, 4) : 512;
   if (direct && !opened.direct) await dropCaches(thread, descriptor, isDevice);
   const alignment = !opened.direct ? 1 : isDevice ? sectorSize : FILE_ALIGNMENT;
-  const channel = { thread, descriptor, name: path, alignment };
+  const channel = { system: linuxSystem, thread, descriptor, name: path, alignment };
   return new LinuxSource(channel, { size, sectorSize, isDevice, ownsThread });
 }
 
@@ -100,24 +108,30 @@ function kindOf(path: string): string {
 
 /** Direct where it works; where the file system does not know it, through the cache. */
 async function openForReading(
-  thread: LibcThread,
+  thread: LibcCalls,
   path: string,
   direct: boolean,
 ): Promise<{ descriptor: number; direct: boolean }> {
   if (direct) {
     try {
       const flags = linux.O_RDONLY | linux.O_DIRECT;
-      return { descriptor: await openDescriptor(thread, path, flags), direct: true };
+      return {
+        descriptor: await openDescriptor(linuxSystem, thread, path, flags),
+        direct: true,
+      };
     } catch (error) {
       if (!(error instanceof OsError && error.code === "EINVAL")) throw error;
     }
   }
-  return { descriptor: await openDescriptor(thread, path, linux.O_RDONLY), direct: false };
+  return {
+    descriptor: await openDescriptor(linuxSystem, thread, path, linux.O_RDONLY),
+    direct: false,
+  };
 }
 
 /** Without direct access: make the kernel forget, so that reads come from the medium. */
 async function dropCaches(
-  thread: LibcThread,
+  thread: LibcCalls,
   descriptor: number,
   isDevice: boolean,
 ): Promise<void> {
@@ -175,11 +189,11 @@ class LinuxSource implements BlockSource {
   async #leaveDirect(): Promise<void> {
     const { thread, descriptor, name } = this.#channel;
     try {
-      const plain = await openDescriptor(thread, name, linux.O_RDONLY);
+      const plain = await openDescriptor(linuxSystem, thread, name, linux.O_RDONLY);
       await dropCaches(thread, plain, this.#traits.isDevice);
-      this.#channel = { thread, name, descriptor: plain, alignment: 1 };
+      this.#channel = { system: linuxSystem, thread, name, descriptor: plain, alignment: 1 };
     } catch (cause) {
-      throw environmentError(`cannot open ${name} without direct access`, cause);
+      throw environmentError(linuxSystem, `cannot open ${name} without direct access`, cause);
     }
     await closeChannel({ thread, descriptor });
   }
@@ -223,25 +237,31 @@ async function openSink(path: string): Promise<DeviceSink> {
     // Without O_CREAT: a disk that went away must not become a file under /dev.
     // O_EXCL on a block device: fails with EBUSY while anything else has claimed it.
     const flags = linux.O_RDWR | linux.O_EXCL | linux.O_DIRECT;
-    const descriptor = await openDescriptor(thread, path, flags);
+    const descriptor = await openDescriptor(linuxSystem, thread, path, flags);
     const size = await ioctlNumber(thread, descriptor, linux.BLKGETSIZE64, 8);
     const sectorSize = await ioctlNumber(thread, descriptor, linux.BLKSSZGET, 4);
     if (await ioctlNumber(thread, descriptor, linux.BLKROGET, 4) !== 0) {
-      throw new OsError("open", 30);
+      throw errnoError("open", EROFS);
     }
-    const channel = { thread, descriptor, name: path, alignment: sectorSize };
+    const channel = {
+      system: linuxSystem,
+      thread,
+      descriptor,
+      name: path,
+      alignment: sectorSize,
+    };
     return new LinuxSink(channel, size, await mediumNumberOf(thread, descriptor));
   } catch (cause) {
     thread[Symbol.dispose]();
     throw cause instanceof OsError
-      ? environmentError(`cannot open ${path} for writing`, cause)
+      ? environmentError(linuxSystem, `cannot open ${path} for writing`, cause)
       : cause;
   }
 }
 
 /** Linux 5.15 and later. */
 async function mediumNumberOf(
-  thread: LibcThread,
+  thread: LibcCalls,
   descriptor: number,
 ): Promise<string | undefined> {
   try {
@@ -287,7 +307,7 @@ class LinuxSink implements DeviceSink {
     try {
       return await openOnThread(thread, name, { direct: true, isDevice: true }, false);
     } catch (cause) {
-      throw environmentError(`cannot open ${name} to verify it`, cause);
+      throw environmentError(linuxSystem, `cannot open ${name} to verify it`, cause);
     }
   }
 
@@ -345,7 +365,11 @@ async function unmount(claims: readonly DeviceClaim[]): Promise<void> {
     } catch (cause) {
       // Not mounted any more: two disks of one btrfs share a mount point.
       if (cause instanceof OsError && cause.code === "EINVAL") continue;
-      const error = environmentError(`cannot unmount ${device} from ${where}`, cause);
+      const error = environmentError(
+        linuxSystem,
+        `cannot unmount ${device} from ${where}`,
+        cause,
+      );
       throw new ImagingError("environment", error.message, {
         cause,
         osCode: error.osCode,

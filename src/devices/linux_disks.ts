@@ -7,9 +7,15 @@
 import { OsError } from "../../ffi/os_error.ts";
 import { type FileStatus, realPath, statPath } from "../../ffi/system_files.ts";
 import { ImagingError } from "../core/errors.ts";
-import type { DeviceClaim, DeviceInfo, Location, PartitionNode } from "./device.ts";
+import type { DeviceClaim, DeviceInfo, FileLimit, Location, PartitionNode } from "./device.ts";
 import { LinuxLayers, poolOf } from "./linux_layers.ts";
-import { type Mount, parseMountInfo, parseSwaps, type Swap } from "./linux_mounts.ts";
+import {
+  type Mount,
+  mountHolding,
+  parseMountInfo,
+  parseSwaps,
+  type Swap,
+} from "./linux_mounts.ts";
 import {
   type BlockNode,
   type DiskBlockNode,
@@ -80,7 +86,14 @@ export function locateLinux(path: string, root = ""): Location {
   }
   if (status.kind === "block") return locateDevice(path, status.rdev, root);
   if (status.kind === "directory") {
-    return { kind: "directory", path, identity: identityOf(status), onDevice: status.dev };
+    return {
+      kind: "directory",
+      path,
+      identity: identityOf(status),
+      onDevice: status.dev,
+      forDevices: isForDevices(status, root),
+      fileLimit: fileLimitOf(canonical, root),
+    };
   }
   if (status.kind !== "file") return { kind: status.kind, path };
   return {
@@ -116,6 +129,28 @@ function locateDevice(path: string, number: string, root: string): Location {
 /** The same for every name of the same file. */
 function identityOf(status: FileStatus): string {
   return `${status.dev}/${status.inode}`;
+}
+
+/** Does the folder lie on the file system of the device nodes? */
+function isForDevices(folder: FileStatus, root: string): boolean {
+  const devices = whereReachable(() => statPath(`${root}/dev`));
+  const top = whereReachable(() => statPath(`${root}/`));
+  return devices?.kind === "directory" && devices.dev !== top?.dev &&
+    devices.dev === folder.dev;
+}
+
+/** What the file systems of FAT12, FAT16 and FAT32 are called here. */
+const FAT_FILE_SYSTEMS: readonly string[] = ["vfat", "msdos"];
+
+/** FAT keeps a file's size in 32 bits. */
+const FAT_FILE_BYTES = 2 ** 32 - 1;
+
+function fileLimitOf(canonical: string, root: string): FileLimit | undefined {
+  const mounts = parseMountInfo(readText(`${root}/proc/self/mountinfo`) ?? "");
+  const inside = root === "" ? canonical : canonical.slice(realPath(root).length);
+  const { fileSystem = "" } = mountHolding(mounts, inside) ?? {};
+  if (!FAT_FILE_SYSTEMS.includes(fileSystem)) return undefined;
+  return { fileSystem: "FAT", bytes: FAT_FILE_BYTES };
 }
 
 function fileBeneath(status: FileStatus, canonical: string, root: string): string[] {

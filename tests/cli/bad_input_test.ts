@@ -406,7 +406,12 @@ Deno.test("--version says the version of deno.json", async () => {
     await Deno.readTextFile(new URL("../../deno.json", import.meta.url)),
   ) as { version: string };
   const { code, stdout } = await runCli(["--version"]);
-  assertEquals([code, stdout], [0, `sectorshot ${version}\n`]);
+  assertEquals(code, 0);
+  const commit = await tryRun("git", ["rev-parse", "--short=7", "HEAD"], {
+    cwd: new URL("../..", import.meta.url).pathname,
+  });
+  const known = commit.code === 0 ? `, commit ${commit.stdout.trim()}` : "";
+  assertEquals(stdout, `sectorshot ${version} (from source${known})\n`);
 });
 
 Deno.test("names that begin with a dash come behind --", async () => {

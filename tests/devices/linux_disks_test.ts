@@ -871,6 +871,8 @@ Deno.test({
       path: "/dev",
       identity: `${number}/${run("stat", "-c", "%i", "/dev")}`,
       onDevice: number,
+      forDevices: number !== run("stat", "-c", "%Hd:%Ld", "/"),
+      fileLimit: undefined,
     });
     assertEquals(locateLinux("/dev/no-such-disk").kind, "missing");
     assertEquals(locateLinux("/dev/null/x").kind, "missing");

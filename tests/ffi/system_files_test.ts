@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { lastErrno, libc } from "../../ffi/libc.ts";
+import { errnoError, lastErrno } from "../../ffi/libc.ts";
+import { linuxLibc } from "../../ffi/linux_libc.ts";
 import { O_CLOEXEC, O_DIRECTORY, O_RDONLY } from "../../ffi/linux.ts";
 import { OsError } from "../../ffi/os_error.ts";
 import { cString } from "../../ffi/strings.ts";
@@ -107,11 +108,11 @@ Deno.test({
     await using folder = await TemporaryFolder.create();
     const file = await folder.write("file", "");
     const flags = O_RDONLY | O_CLOEXEC | O_DIRECTORY;
-    assertEquals(libc().open(cString(file), flags, 0), -1);
-    assertEquals(new OsError("open", lastErrno()).code, "ENOTDIR");
-    const descriptor = libc().open(cString(folder.path), flags, 0);
+    assertEquals(linuxLibc().open(cString(file), flags, 0), -1);
+    assertEquals(errnoError("open", lastErrno()).code, "ENOTDIR");
+    const descriptor = linuxLibc().open(cString(folder.path), flags, 0);
     assert(descriptor >= 0);
-    assertEquals(libc().close(descriptor), 0);
+    assertEquals(linuxLibc().close(descriptor), 0);
   },
 });
 

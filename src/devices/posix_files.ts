@@ -1,12 +1,10 @@
-/** Ordinary files on Linux. */
-import { LibcThread } from "../../ffi/libc_thread.ts";
-import * as linux from "../../ffi/linux.ts";
+/** Ordinary files on Linux and macOS. */
+import type { LibcCalls } from "../../ffi/libc_thread.ts";
 import { OsError } from "../../ffi/os_error.ts";
 import { cString } from "../../ffi/strings.ts";
-import { statPath } from "../../ffi/system_files.ts";
 import type { Bytes } from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
-import { folderOf } from "../core/path.ts";
+import { POSIX_PATHS } from "../core/path.ts";
 import type { FileAccess, ImageFile } from "./device.ts";
 import {
   type Channel,
@@ -14,9 +12,14 @@ import {
   environmentError,
   flushChannel,
   openDescriptor,
+  type PosixSystem,
   readChannel,
   writeChannel,
-} from "./linux_io.ts";
+} from "./posix_io.ts";
+
+/** Operations of flock(2): the same numbers on both systems. */
+const LOCK_EX = 2;
+const LOCK_NB = 4;
 
 /** Small files are read whole up to this many bytes. */
 const READ_LIMIT = 256 * 1024 * 1024;
@@ -31,34 +34,44 @@ function temporaryOf(path: string): string {
 }
 
 /** Files through one thread: its calls are made in the order in which they were asked for. */
-export class LinuxFiles implements FileAccess {
-  #thread: LibcThread | undefined;
+export class PosixFiles implements FileAccess {
+  readonly #system: PosixSystem;
+  readonly #startThread: () => LibcCalls;
+  #thread: LibcCalls | undefined;
 
-  get #calls(): LibcThread {
-    return this.#thread ??= new LibcThread();
+  /** The thread is started when it is needed, and ended with the files. */
+  constructor(system: PosixSystem, startThread: () => LibcCalls) {
+    this.#system = system;
+    this.#startThread = startThread;
+  }
+
+  get #calls(): LibcCalls {
+    return this.#thread ??= this.#startThread();
   }
 
   async openImage(path: string): Promise<ImageFile> {
+    const system = this.#system;
+    const { flags } = system;
     const thread = this.#calls;
     let descriptor: number;
     try {
-      descriptor = await openDescriptor(thread, path, linux.O_RDWR | linux.O_CREAT);
+      descriptor = await openDescriptor(system, thread, path, flags.readWrite | flags.create);
     } catch (cause) {
-      const error = environmentError(`cannot create ${path}`, cause);
+      const error = environmentError(system, `cannot create ${path}`, cause);
       if (error.osCode !== "ENOENT" && error.osCode !== "EACCES") throw error;
       throw new ImagingError("environment", error.message, {
         cause,
         osCode: error.osCode,
         hint: error.osCode === "ENOENT"
-          ? `make the folder ${folderOf(path)} first`
+          ? `make the folder ${POSIX_PATHS.folderOf(path)} first`
           : `choose a folder that you may write to`,
       });
     }
     try {
-      await thread.call("flock", descriptor, linux.LOCK_EX | linux.LOCK_NB);
-      return new LinuxImageFile(
-        { thread, descriptor, name: path, alignment: 1 },
-        statPath(path).size,
+      await thread.call("flock", descriptor, LOCK_EX | LOCK_NB);
+      return new PosixImageFile(
+        { system, thread, descriptor, name: path, alignment: 1 },
+        system.sizeOf(path),
       );
     } catch (cause) {
       await closeChannel({ thread, descriptor });
@@ -72,21 +85,22 @@ export class LinuxFiles implements FileAccess {
           },
         );
       }
-      throw environmentError(`cannot lock ${path}`, cause);
+      throw environmentError(system, `cannot lock ${path}`, cause);
     }
   }
 
   async read(path: string, limit = READ_LIMIT): Promise<Bytes | undefined> {
+    const system = this.#system;
     const thread = this.#calls;
     let descriptor: number;
     try {
-      descriptor = await openDescriptor(thread, path, linux.O_RDONLY);
+      descriptor = await openDescriptor(system, thread, path, system.flags.read);
     } catch (cause) {
       if (isOsError(cause, "ENOENT", "ENOTDIR")) return undefined;
-      throw environmentError(`cannot open ${path}`, cause);
+      throw environmentError(system, `cannot open ${path}`, cause);
     }
     try {
-      const size = statPath(path).size;
+      const size = system.sizeOf(path);
       if (size > limit) {
         throw new ImagingError(
           "environment",
@@ -94,7 +108,7 @@ export class LinuxFiles implements FileAccess {
         );
       }
       const content = new Uint8Array(size);
-      const channel: Channel = { thread, descriptor, name: path, alignment: 1 };
+      const channel: Channel = { system, thread, descriptor, name: path, alignment: 1 };
       return content.subarray(0, await readChannel(channel, 0, content));
     } finally {
       await closeChannel({ thread, descriptor });
@@ -102,17 +116,18 @@ export class LinuxFiles implements FileAccess {
   }
 
   async writeAtomically(path: string, content: Uint8Array): Promise<void> {
+    const system = this.#system;
     const thread = this.#calls;
     const temporary = temporaryOf(path);
-    const flags = linux.O_WRONLY | linux.O_CREAT | linux.O_TRUNC;
+    const flags = system.flags.write | system.flags.create | system.flags.truncate;
     let descriptor: number;
     try {
-      descriptor = await openDescriptor(thread, temporary, flags);
+      descriptor = await openDescriptor(system, thread, temporary, flags);
     } catch (cause) {
-      throw environmentError(`cannot create ${temporary}`, cause);
+      throw environmentError(system, `cannot create ${temporary}`, cause);
     }
     try {
-      const channel: Channel = { thread, descriptor, name: temporary, alignment: 1 };
+      const channel: Channel = { system, thread, descriptor, name: temporary, alignment: 1 };
       await writeChannel(channel, 0, new Uint8Array(content));
       await flushChannel(channel);
     } catch (error) {
@@ -125,10 +140,11 @@ export class LinuxFiles implements FileAccess {
   }
 
   async rename(from: string, to: string, replace: boolean): Promise<void> {
+    const system = this.#system;
     const thread = this.#calls;
     try {
       if (replace) await thread.call("rename", cString(from), cString(to));
-      else await this.#renameNew(from, to);
+      else await system.renameNew(thread, from, to);
     } catch (cause) {
       if (isOsError(cause, "EEXIST")) {
         throw new ImagingError(
@@ -140,59 +156,40 @@ export class LinuxFiles implements FileAccess {
           },
         );
       }
-      throw environmentError(`cannot rename ${from} to ${to}`, cause);
+      throw environmentError(system, `cannot rename ${from} to ${to}`, cause);
     }
-    await this.#syncFolder(folderOf(to));
-  }
-
-  /** Not every file system knows RENAME_NOREPLACE; there the look before is all there is. */
-  async #renameNew(from: string, to: string): Promise<void> {
-    const thread = this.#calls;
-    try {
-      const here = linux.AT_FDCWD;
-      const flag = linux.RENAME_NOREPLACE;
-      await thread.call("renameat2", here, cString(from), here, cString(to), flag);
-    } catch (error) {
-      if (!isOsError(error, "EINVAL", "ENOSYS")) throw error;
-      let exists = true;
-      try {
-        statPath(to, false);
-      } catch (missing) {
-        if (!isOsError(missing, "ENOENT")) throw missing;
-        exists = false;
-      }
-      if (exists) throw new OsError("rename", 17);
-      await thread.call("rename", cString(from), cString(to));
-    }
+    await this.#syncFolder(POSIX_PATHS.folderOf(to));
   }
 
   async remove(path: string): Promise<void> {
+    const system = this.#system;
     for (const each of [path, temporaryOf(path)]) {
       try {
         await this.#calls.call("unlink", cString(each));
       } catch (cause) {
         if (isOsError(cause, "ENOENT")) continue;
-        throw environmentError(`cannot remove ${each}`, cause);
+        throw environmentError(system, `cannot remove ${each}`, cause);
       }
     }
   }
 
   /** A new name is durable only when its folder is. */
   async #syncFolder(folder: string): Promise<void> {
+    const system = this.#system;
     const thread = this.#calls;
     try {
-      const flags = linux.O_RDONLY | linux.O_DIRECTORY;
-      const descriptor = await openDescriptor(thread, folder, flags);
+      const flags = system.flags.read | system.flags.directory;
+      const descriptor = await openDescriptor(system, thread, folder, flags);
       try {
-        await thread.call("fsync", descriptor);
+        await system.flush(thread, descriptor);
       } finally {
         await closeChannel({ thread, descriptor });
       }
     } catch (cause) {
       // A folder that may be written but not read cannot be opened to be synced, and
       // some network file systems do not sync folders: the rename itself was done.
-      if (!isOsError(cause, "EACCES", "EINVAL")) {
-        throw environmentError(`cannot flush the folder ${folder}`, cause);
+      if (!isOsError(cause, "EACCES", "EINVAL", "ENOTSUP")) {
+        throw environmentError(system, `cannot flush the folder ${folder}`, cause);
       }
     }
   }
@@ -203,7 +200,7 @@ export class LinuxFiles implements FileAccess {
   }
 }
 
-class LinuxImageFile implements ImageFile {
+class PosixImageFile implements ImageFile {
   readonly name: string;
   readonly sectorSize = 512;
   readonly #channel: Channel;
@@ -228,12 +225,12 @@ class LinuxImageFile implements ImageFile {
   }
 
   async setSize(bytes: number): Promise<void> {
-    const { thread, descriptor } = this.#channel;
+    const { system, thread, descriptor } = this.#channel;
     this.#initialSize = Math.min(this.#initialSize, bytes);
     try {
       await thread.call("ftruncate", descriptor, BigInt(bytes));
     } catch (cause) {
-      throw environmentError(`cannot make ${this.name} ${bytes} bytes long`, cause);
+      throw environmentError(system, `cannot make ${this.name} ${bytes} bytes long`, cause);
     }
   }
 

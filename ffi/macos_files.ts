@@ -1,0 +1,98 @@
+/**
+ * What paths name on macOS, and which file systems hold them. Synchronous: for names and
+ * structures, not for data on disks.
+ */
+import { MACOS_ERRORS } from "./macos_errors.ts";
+import { macosLibc } from "./macos_libc.ts";
+import { PATH_MAX, STAT, STATFS } from "./macos.ts";
+import { OsError } from "./os_error.ts";
+import { cString, fromCString } from "./strings.ts";
+import type { FileKind, FileStatus } from "./system_files.ts";
+
+const KINDS: Readonly<Record<number, FileKind>> = {
+  0x8000: "file",
+  0x4000: "directory",
+  0x6000: "block",
+  0x2000: "character",
+};
+
+/** The error of the call that failed just now on this thread. */
+function lastError(call: string): OsError {
+  const location = macosLibc().__error();
+  const errno = location === null ? 0 : new Deno.UnsafePointerView(location).getInt32();
+  return OsError.named(call, errno, MACOS_ERRORS);
+}
+
+/** "major:minor": eight and twenty-four bits (xnu's bsd/sys/types.h). */
+function devicePair(device: number): string {
+  return `${device >>> 24}:${device & 0xffffff}`;
+}
+
+/** Reads a struct stat. */
+export function parseStat(bytes: Uint8Array): FileStatus {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const mode = view.getUint16(STAT.mode, true);
+  return {
+    kind: KINDS[mode & 0xf000] ?? "other",
+    size: Number(view.getBigInt64(STAT.size, true)),
+    rdev: devicePair(view.getInt32(STAT.rdev, true)),
+    dev: devicePair(view.getInt32(STAT.dev, true)),
+    inode: view.getBigUint64(STAT.ino, true),
+    permissions: mode & 0o7777,
+  };
+}
+
+/**
+ * What the path names; symbolic links are followed unless `followLinks` is false.
+ *
+ * @throws {OsError} ENOENT, EACCES, ENOTDIR …
+ */
+export function statMacos(path: string, followLinks = true): FileStatus {
+  const buffer = new Uint8Array(STAT.bytes);
+  const call = followLinks ? "stat" : "lstat";
+  if (macosLibc()[call](cString(path), buffer) < 0) throw lastError(call);
+  return parseStat(buffer);
+}
+
+/**
+ * The absolute path with every symbolic link resolved.
+ *
+ * @throws {OsError} ENOENT, EACCES, ELOOP …
+ */
+export function realPathMacos(path: string): string {
+  const resolved = new Uint8Array(PATH_MAX);
+  if (macosLibc().realpath(cString(path), resolved) === null) throw lastError("realpath");
+  return fromCString(resolved);
+}
+
+/** A mounted file system. */
+export interface FileSystemStatus {
+  /** "apfs", "hfs", "msdos", "exfat", "smbfs", "devfs" */
+  readonly type: string;
+  /** Where it is mounted: "/Volumes/CARD". */
+  readonly mountPoint: string;
+  /** What is mounted there: "/dev/disk4s1", "devfs", "//user@server/share". */
+  readonly source: string;
+}
+
+/** Reads a struct statfs. */
+export function parseStatfs(bytes: Uint8Array): FileSystemStatus {
+  const text = (from: number, length: number): string =>
+    fromCString(bytes.subarray(from, from + length));
+  return {
+    type: text(STATFS.fstypename, STATFS.mntonname - STATFS.fstypename),
+    mountPoint: text(STATFS.mntonname, STATFS.mntfromname - STATFS.mntonname),
+    source: text(STATFS.mntfromname, PATH_MAX),
+  };
+}
+
+/**
+ * The file system that holds a path.
+ *
+ * @throws {OsError} ENOENT, EACCES …
+ */
+export function fileSystemMacos(path: string): FileSystemStatus {
+  const buffer = new Uint8Array(STATFS.bytes);
+  if (macosLibc().statfs(cString(path), buffer) < 0) throw lastError("statfs");
+  return parseStatfs(buffer);
+}

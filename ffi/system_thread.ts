@@ -1,0 +1,76 @@
+/** System calls that can block, made on a thread of their own. */
+
+/** A call and its arguments; pointers travel as addresses in a bigint. */
+export interface SystemRequest {
+  readonly id: number;
+  readonly call: string;
+  readonly args: readonly unknown[];
+}
+
+/** What came of it. */
+export interface SystemReply {
+  readonly id: number;
+  /** Undefined after a failure. */
+  readonly result: unknown;
+  /** The system's number for the error; undefined when there was none. */
+  readonly error: number | undefined;
+}
+
+/** A call that was not answered yet. */
+interface Waiting {
+  readonly call: string;
+  resolve(result: unknown): void;
+  reject(error: Error): void;
+}
+
+/**
+ * One thread that makes system calls in the order in which they were asked for. While a
+ * call blocks, the calling thread stays free.
+ */
+export abstract class SystemThread implements Disposable {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  #nextId = 0;
+  /** Why no more calls can be made. */
+  #ended: Error | undefined;
+
+  /** Takes over a worker that answers a {@linkcode SystemRequest} with a reply. */
+  constructor(worker: Worker) {
+    this.#worker = worker;
+    this.#worker.onmessage = (event: MessageEvent<SystemReply>) => this.#settle(event.data);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      const error = new Error(`The thread for system calls died: ${event.message}`);
+      this.#ended = error;
+      for (const { reject } of this.#waiting.values()) reject(error);
+      this.#waiting.clear();
+    };
+  }
+
+  /** The error that a number stands for. */
+  protected abstract errorOf(call: string, number: number): Error;
+
+  /** Makes a call on the thread. Buffers in `args` are copied. */
+  protected ask(call: string, args: readonly unknown[]): Promise<unknown> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    return new Promise((resolve, reject) => {
+      const id = this.#nextId++;
+      this.#waiting.set(id, { call, resolve, reject });
+      this.#worker.postMessage({ id, call, args } satisfies SystemRequest);
+    });
+  }
+
+  /** Ends the thread, also in the middle of a call. */
+  [Symbol.dispose](): void {
+    this.#ended ??= new Error("The thread for system calls was ended");
+    this.#worker.terminate();
+  }
+
+  #settle({ id, result, error }: SystemReply): void {
+    const entry = this.#waiting.get(id);
+    if (entry === undefined) return;
+    this.#waiting.delete(id);
+    if (error === undefined) entry.resolve(result);
+    else entry.reject(this.errorOf(entry.call, error));
+  }
+}

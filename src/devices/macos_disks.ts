@@ -1,0 +1,410 @@
+/**
+ * The disks of a Mac, what uses them, and what a path names. diskutil is asked about
+ * disks, the C library about files; no disk is opened, and no rights are needed.
+ *
+ * What macOS calls a disk is its number here, "disk4" or "disk4s1": no two that are
+ * attached share one, and mounted file systems name their device by it.
+ */
+import {
+  fileSystemMacos,
+  type FileSystemStatus,
+  realPathMacos,
+  statMacos,
+} from "../../ffi/macos_files.ts";
+import { OsError } from "../../ffi/os_error.ts";
+import type { FileStatus } from "../../ffi/system_files.ts";
+import { ImagingError } from "../core/errors.ts";
+import type {
+  Bus,
+  DeviceClaim,
+  DeviceInfo,
+  FileLimit,
+  Location,
+  PartitionNode,
+} from "./device.ts";
+import {
+  type DeviceDetails,
+  deviceDetails,
+  deviceIdOf,
+  diskutilWords,
+  listDisks,
+  type ListedDevice,
+  type ListedDisk,
+  listRaidSets,
+  type RunDiskutil,
+  runDiskutil,
+  wholeOf,
+} from "./macos_diskutil.ts";
+import { hasRaid, MacosLayers, type MacosMount } from "./macos_layers.ts";
+
+/** What is asked of the system; tests give answers of their own. */
+export interface MacosQueries {
+  readonly diskutil: RunDiskutil;
+  /** @throws {OsError} */
+  stat(path: string): FileStatus;
+  /** @throws {OsError} */
+  realPath(path: string): string;
+  /** @throws {OsError} */
+  fileSystem(path: string): FileSystemStatus;
+}
+
+/** This machine. */
+export const macosQueries: MacosQueries = {
+  diskutil: runDiskutil,
+  stat: (path) => statMacos(path),
+  realPath: realPathMacos,
+  fileSystem: fileSystemMacos,
+};
+
+/**
+ * Every disk of the machine: real ones first, then by number. An empty card reader has no
+ * disk on macOS. A disk that is unplugged meanwhile is left out.
+ *
+ * @throws {ImagingError} when diskutil cannot be asked.
+ */
+export async function listMacosDisks(queries = macosQueries): Promise<DeviceInfo[]> {
+  const machine = await readMachine(queries);
+  const found = await Promise.all(
+    machine.layers.disks.map((disk) => describeDisk(machine, disk)),
+  );
+  return found.filter((disk) => disk !== undefined).toSorted((a, b) =>
+    Number(a.virtual) - Number(b.virtual) || numberOf(a.number) - numberOf(b.number)
+  );
+}
+
+/**
+ * What the path names, symbolic links followed. Opens nothing. The block device
+ * /dev/disk4 and the raw one /dev/rdisk4 are one disk.
+ *
+ * @throws {ImagingError} when the system does not let this user look there, and for a
+ * device that is no disk or partition.
+ */
+export async function locateMacos(path: string, queries = macosQueries): Promise<Location> {
+  let status: FileStatus;
+  let canonical: string;
+  let fileSystem: FileSystemStatus;
+  try {
+    status = queries.stat(path);
+    canonical = queries.realPath(path);
+    fileSystem = queries.fileSystem(path);
+  } catch (cause) {
+    if (!(cause instanceof OsError)) throw cause;
+    if (cause.code === "ENOENT" || cause.code === "ENOTDIR") return { kind: "missing", path };
+    throw new ImagingError("environment", `cannot look at ${path}: ${cause.message}`, {
+      cause,
+      osCode: cause.code,
+      hint: cause.code === "EACCES"
+        ? "run it with sudo, or ask for access to the folder"
+        : "check the path",
+    });
+  }
+  const isNode = status.kind === "block" || status.kind === "character";
+  const device = isNode ? deviceIdOf(canonical) : undefined;
+  if (device !== undefined) return await locateDevice(path, device, queries);
+  if (status.kind === "block") {
+    throw new ImagingError("environment", `cannot use ${path}: it is no disk of this machine`, {
+      hint: "`sectorshot list` shows the disks",
+    });
+  }
+  const holder = deviceIdOf(fileSystem.source);
+  const place = {
+    path,
+    identity: `${status.dev}/${status.inode}`,
+    onDevice: holder ?? status.dev,
+  };
+  if (status.kind === "directory") {
+    return {
+      kind: "directory",
+      ...place,
+      forDevices: fileSystem.type === "devfs",
+      fileLimit: fileLimitOf(fileSystem),
+    };
+  }
+  if (status.kind !== "file") return { kind: status.kind, path };
+  return {
+    kind: "file",
+    ...place,
+    size: status.size,
+    beneath: holder === undefined ? [] : await fileBeneath(holder, queries),
+  };
+}
+
+async function locateDevice(
+  path: string,
+  id: string,
+  queries: MacosQueries,
+): Promise<Location> {
+  const machine = await readMachine(queries);
+  const listed = machine.layers.disk(wholeOf(id));
+  const disk = listed === undefined ? undefined : await describeDisk(machine, listed);
+  if (listed === undefined || disk === undefined) {
+    throw new ImagingError(
+      "environment",
+      `cannot use ${path}: there is no disk with the name ${wholeOf(id)}`,
+      { osCode: "ENXIO", hint: "plug the disk in; `sectorshot list` shows what is there" },
+    );
+  }
+  const partition = disk.partitions.find(({ number }) => number === id);
+  if (id === disk.number || partition !== undefined) {
+    return { kind: "device", path, disk, partition, number: id };
+  }
+  if (listed.stores.length > 0) {
+    throw new ImagingError(
+      "environment",
+      `cannot use ${path}: it is a volume of the APFS container ${disk.path}, whose volumes ` +
+        "have no place of their own on the disk",
+      {
+        hint: `use ${
+          [disk.path, ...listed.stores.map((store) => `/dev/${store}`)].join(" or ")
+        }`,
+      },
+    );
+  }
+  throw new ImagingError(
+    "environment",
+    `cannot use ${path}: ${disk.path} has no partition with this name`,
+    { osCode: "ENXIO", hint: `use ${disk.path}` },
+  );
+}
+
+/** FAT keeps a file's size in 32 bits. */
+const FAT_FILE_BYTES = 2 ** 32 - 1;
+
+function fileLimitOf({ type }: FileSystemStatus): FileLimit | undefined {
+  return type === "msdos" ? { fileSystem: "FAT", bytes: FAT_FILE_BYTES } : undefined;
+}
+
+async function fileBeneath(holder: string, queries: MacosQueries): Promise<string[]> {
+  try {
+    return [...(await readLayers(queries.diskutil)).sharing([holder])];
+  } catch (error) {
+    // Files work without diskutil as well; disks don't, so that no rule that needs this
+    // answer is ever asked then.
+    if (error instanceof ImagingError) return [];
+    throw error;
+  }
+}
+
+/** Everything that was read for one answer. */
+interface Machine {
+  readonly queries: MacosQueries;
+  readonly layers: MacosLayers;
+  /** Numbers of everything that the running system lives on. */
+  readonly system: ReadonlySet<string>;
+}
+
+async function readLayers(diskutil: RunDiskutil): Promise<MacosLayers> {
+  const disks = await listDisks(diskutil);
+  return new MacosLayers(disks, hasRaid(disks) ? await listRaidSets(diskutil) : []);
+}
+
+/** Is something mounted there that the running system cannot go on without? */
+function isSystemPlace(where: string): boolean {
+  // Data, Preboot, VM (swap), Update, and the firmware's: all below one folder.
+  return where === "/" || where.startsWith("/System/Volumes/");
+}
+
+async function readMachine(queries: MacosQueries): Promise<Machine> {
+  const layers = await readLayers(queries.diskutil);
+  const root = deviceIdOf(queries.fileSystem("/").source);
+  if (root !== undefined && layers.disk(wholeOf(root)) === undefined) {
+    // Without it every disk would look as if it could be spared.
+    throw new ImagingError(
+      "environment",
+      `cannot tell which disk the system runs from: diskutil does not list ${wholeOf(root)}`,
+      { hint: "try again in a moment" },
+    );
+  }
+  const mounted = layers.disks.flatMap((disk) => layers.mountsOf(disk))
+    .filter(({ where }) => isSystemPlace(where)).map(({ volume }) => volume);
+  return {
+    queries,
+    layers,
+    system: layers.sharing(root === undefined ? mounted : [root, ...mounted]),
+  };
+}
+
+/** Undefined for a disk that is gone by now. */
+async function describeDisk(
+  { queries, layers, system }: Machine,
+  disk: ListedDisk,
+): Promise<DeviceInfo | undefined> {
+  const { id } = disk;
+  const details = await deviceDetails(queries.diskutil, id);
+  if (details === undefined) return undefined;
+  const { size, model, protocol, removable, readOnly } = details;
+  const sectorSize = details.sectorSize || 512;
+  const beneath = layers.beneath(id);
+  const bus = busOf(protocol);
+  return {
+    path: `/dev/${id}`,
+    number: id,
+    size: size ?? disk.size,
+    sectorSize,
+    // diskutil knows no other.
+    physicalSectorSize: sectorSize,
+    model,
+    // The drivers of each bus keep it elsewhere in the registry of devices, and diskutil
+    // does not show it: `mediumNumber` tells a disk from the one before it.
+    serial: undefined,
+    bus: beneath.length > 0 ? "virtual" : bus,
+    removable,
+    readOnly,
+    virtual: details.virtual || bus === "virtual" || beneath.length > 0,
+    system: [id, ...beneath].some((number) => system.has(number)),
+    claims: layers.claimsOn(disk),
+    partitions: await describePartitions(queries.diskutil, disk),
+    backingFile: undefined,
+    beneath,
+    mediumNumber: mediumNumberOf(id, queries),
+  };
+}
+
+async function describePartitions(
+  diskutil: RunDiskutil,
+  { partitions }: ListedDisk,
+): Promise<PartitionNode[]> {
+  const found = await Promise.all(
+    partitions.map(async (part) => partitionNode(part, await deviceDetails(diskutil, part.id))),
+  );
+  return found.filter((node) => node !== undefined);
+}
+
+/** Undefined where nobody knows where it begins. */
+function partitionNode(
+  { id, size }: ListedDevice,
+  details: DeviceDetails | undefined,
+): PartitionNode | undefined {
+  if (details?.start === undefined) return undefined;
+  return {
+    path: `/dev/${id}`,
+    index: Number(id.slice(id.lastIndexOf("s") + 1)),
+    number: id,
+    start: details.start,
+    size: details.size ?? size,
+  };
+}
+
+/** The number in "disk12". */
+function numberOf(id: string): number {
+  return Number(id.slice("disk".length));
+}
+
+/**
+ * The kernel gives every node below /dev a number that no other one has had since it
+ * started (xnu's bsd/miscfs/devfs/devfs_tree.c, devfs_unique_fileno), and makes the node
+ * of a disk anew when its medium is changed.
+ *
+ * @param id the disk's, also for a partition of it.
+ */
+export function mediumNumberOf(
+  id: string,
+  queries: Pick<MacosQueries, "stat">,
+): string | undefined {
+  try {
+    return String(queries.stat(rawPathOf(id)).inode);
+  } catch (error) {
+    if (error instanceof OsError) return undefined;
+    throw error;
+  }
+}
+
+/** The node for transfers past every cache: "/dev/rdisk4". */
+export function rawPathOf(id: string): string {
+  return `/dev/r${id}`;
+}
+
+/** "Physical Interconnect" of IOKit's IOStorageProtocolCharacteristics.h, and newer ones. */
+const BUSES: Readonly<Record<string, Bus | undefined>> = {
+  "USB": "usb",
+  "Secure Digital": "sd",
+  "PCI-Express": "nvme",
+  "PCI": "nvme",
+  "NVMe": "nvme",
+  "Apple Fabric": "nvme",
+  "AppleFabric": "nvme",
+  "SATA": "sata",
+  "ATA": "sata",
+  "ATAPI": "sata",
+  "SAS": "scsi",
+  "SCSI": "scsi",
+  "SCSI Parallel Interface": "scsi",
+  "Fibre Channel Interface": "scsi",
+  "Disk Image": "virtual",
+  "Virtual Interface": "virtual",
+};
+
+function busOf(protocol: string | undefined): Bus {
+  return (protocol === undefined ? undefined : BUSES[protocol]) ?? "unknown";
+}
+
+/**
+ * Unmounts what these claims say is mounted: the disk with one command where that is all
+ * that is mounted of it, otherwise volume by volume.
+ *
+ * @throws {ImagingError} with diskutil's words, which name the program that objects.
+ */
+export async function unmountMacos(
+  claims: readonly DeviceClaim[],
+  diskutil: RunDiskutil = runDiskutil,
+): Promise<void> {
+  const mounted = claims.filter(({ kind }) => kind === "mounted");
+  if (mounted.length === 0) return;
+  const layers = await readLayers(diskutil);
+  const disks = new Set(mounted.map(({ device }) => wholeOf(deviceIdOf(device) ?? "")));
+  for (const disk of [...disks].flatMap((id) => layers.disk(id) ?? [])) {
+    const all = layers.mountsOf(disk);
+    const wanted = all.filter(({ device, where }) =>
+      mounted.some((claim) => claim.device === `/dev/${device}` && claim.where === where)
+    );
+    for (const { verb, id, mounts } of unmountSteps(layers, disk, all, wanted)) {
+      const answer = await diskutil([verb, `/dev/${id}`]);
+      if (answer.code !== 0) throw unmountError(disk, mounts, diskutilWords(answer));
+    }
+  }
+}
+
+/** A run of diskutil, and what it unmounts. */
+interface UnmountStep {
+  readonly verb: "unmount" | "unmountDisk";
+  readonly id: string;
+  readonly mounts: readonly MacosMount[];
+}
+
+function unmountSteps(
+  layers: MacosLayers,
+  disk: ListedDisk,
+  all: readonly MacosMount[],
+  wanted: readonly MacosMount[],
+): UnmountStep[] {
+  // Not mounted any more: two disks of one container share its volumes.
+  if (wanted.length === 0) return [];
+  const whole = wanted.length === all.length;
+  const ids = whole
+    // Containers first: whether the disk's own command reaches them is not documented.
+    ? [...layers.containersOf(disk), disk.id]
+    : [...new Set(wanted.map(({ volume }) => volume))];
+  return ids.map((id) => ({
+    verb: whole ? "unmountDisk" : "unmount",
+    id,
+    mounts: wanted.filter(({ volume }) => whole ? wholeOf(volume) === id : volume === id),
+  }));
+}
+
+function unmountError(
+  disk: ListedDisk,
+  mounts: readonly MacosMount[],
+  words: string,
+): ImagingError {
+  const places = mounts.map(({ where }) => where).join(", ");
+  const from = places === "" ? "" : ` from ${places}`;
+  const isBusy = /dissent|busy|in use/i.test(words);
+  return new ImagingError("environment", `cannot unmount /dev/${disk.id}${from}: ${words}`, {
+    osCode: isBusy ? "EBUSY" : undefined,
+    hint: isBusy || places !== ""
+      ? `close the programs and terminals that use ${
+        places || `/dev/${disk.id}`
+      }, then try again`
+      : undefined,
+  });
+}

@@ -1,0 +1,248 @@
+/**
+ * Writing disks and volumes on Windows.
+ *
+ * Windows lets nobody write where a mounted volume lies unless the writer has locked it
+ * (Microsoft, "CreateFileW", remarks on physical disks and volumes; FSCTL_LOCK_VOLUME,
+ * FSCTL_DISMOUNT_VOLUME). So every volume of the disk is locked and dismounted first, and
+ * the locks are kept until all is written: nothing comes back in between.
+ */
+import { OsError } from "../../ffi/os_error.ts";
+import * as windows from "../../ffi/windows_numbers.ts";
+import type { WindowsCalls } from "../../ffi/windows_thread.ts";
+import type { BlockSource, Bytes } from "../core/block.ts";
+import { type Finding, ImagingError, WriteError } from "../core/errors.ts";
+import type { DeviceSink, Location } from "./device.ts";
+import { locateWindows } from "./windows_disks.ts";
+import {
+  closeHandle,
+  control,
+  flushChannel,
+  isWindowsError,
+  OPENINGS,
+  type WindowsChannel,
+  windowsFailure,
+  writeChannel,
+} from "./windows_io.ts";
+import { measureMedium } from "./windows_size.ts";
+import { allowWholeVolume, isWholeDisk, nodeOf, openDevice } from "./windows_source.ts";
+import { listWindowsVolumes, titleOf } from "./windows_volumes.ts";
+
+type DeviceLocation = Extract<Location, { kind: "device" }>;
+
+/** Explorer and virus scanners let go after a moment: first wait, doubled each time. */
+const FIRST_WAIT_MILLISECONDS = 100;
+const LOCK_ATTEMPTS = 7;
+
+/** How time passes; tests have their own. */
+export interface Clock {
+  sleep(milliseconds: number): Promise<void>;
+}
+
+const REAL_CLOCK: Clock = {
+  sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+};
+
+/**
+ * Opens a disk or volume for writing, and for nobody else; locks what lies on it. The
+ * thread ends with the sink.
+ *
+ * @throws {ImagingError} when a volume is busy, or the path is no device.
+ * @throws {OsError} when the system does not open it.
+ */
+export async function openWindowsSink(
+  calls: WindowsCalls,
+  path: string,
+  elevated: boolean,
+  clock: Clock = REAL_CLOCK,
+): Promise<DeviceSink> {
+  const location = await locateWindows(calls, path, elevated);
+  if (location.kind !== "device") {
+    throw new ImagingError("usage", `cannot write to ${path}: it is not a disk`, {
+      hint: "`sectorshot list` shows the disks of this machine",
+    });
+  }
+  const locks: bigint[] = [];
+  try {
+    if (isWholeDisk(location)) {
+      await lockVolumes(calls, Number(location.number), elevated, clock, locks);
+    }
+    return await openLocked(calls, location, elevated, clock, locks);
+  } catch (error) {
+    for (const lock of locks) await closeHandle(calls, lock);
+    throw error;
+  }
+}
+
+/** Locks and dismounts every volume that has a part on the disk; adds their handles. */
+async function lockVolumes(
+  calls: WindowsCalls,
+  disk: number,
+  elevated: boolean,
+  clock: Clock,
+  locks: bigint[],
+): Promise<void> {
+  for (const volume of await listWindowsVolumes(calls)) {
+    if (!volume.disks.includes(disk)) continue;
+    const title = titleOf(volume);
+    let handle: bigint;
+    try {
+      handle = await calls.call("open", volume.name, OPENINGS.writeDirect);
+    } catch (cause) {
+      throw windowsFailure(`cannot open the volume ${title}`, cause, "disk", elevated);
+    }
+    locks.push(handle);
+    await lockVolume(calls, handle, title, clock);
+  }
+}
+
+/**
+ * Locks a volume, with patience, and dismounts it.
+ *
+ * @throws {ImagingError} when it stays busy.
+ */
+async function lockVolume(
+  calls: WindowsCalls,
+  handle: bigint,
+  title: string,
+  clock: Clock,
+): Promise<void> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      await control(calls, handle, windows.FSCTL_LOCK_VOLUME);
+      break;
+    } catch (cause) {
+      if (!(cause instanceof OsError)) throw cause;
+      if (attempt === LOCK_ATTEMPTS) throw busy(title, cause);
+    }
+    await clock.sleep(FIRST_WAIT_MILLISECONDS * 2 ** (attempt - 1));
+  }
+  try {
+    await control(calls, handle, windows.FSCTL_DISMOUNT_VOLUME);
+  } catch (cause) {
+    if (!(cause instanceof OsError)) throw cause;
+    throw busy(title, cause);
+  }
+}
+
+function busy(title: string, cause: OsError): ImagingError {
+  return new ImagingError(
+    "environment",
+    `cannot lock the volume ${title}: ${cause.message}`,
+    {
+      cause,
+      osCode: cause.code,
+      hint: `close the Explorer windows, programs and terminals that use ${title}, ` +
+        "then try again",
+    },
+  );
+}
+
+async function openLocked(
+  calls: WindowsCalls,
+  location: DeviceLocation,
+  elevated: boolean,
+  clock: Clock,
+  locks: bigint[],
+): Promise<DeviceSink> {
+  const name = nodeOf(location);
+  const handle = await calls.call("open", name, OPENINGS.writeDirect);
+  locks.push(handle);
+  const isDisk = isWholeDisk(location);
+  if (!isDisk) {
+    await lockVolume(calls, handle, name, clock);
+    await allowWholeVolume(calls, handle);
+  }
+  await checkWritable(calls, handle);
+  const { size, sectorSize } = await measureMedium(calls, handle, isDisk);
+  const channel: WindowsChannel = {
+    calls,
+    handle,
+    name,
+    alignment: sectorSize,
+    attempt: "disk",
+    elevated,
+  };
+  return new WindowsSink(channel, location, size, locks);
+}
+
+/** @throws {OsError} ERROR_WRITE_PROTECT */
+async function checkWritable(calls: WindowsCalls, handle: bigint): Promise<void> {
+  try {
+    await control(calls, handle, windows.IOCTL_DISK_IS_WRITABLE);
+  } catch (error) {
+    if (!(error instanceof OsError)) throw error;
+    if (error.code === "ERROR_WRITE_PROTECT") throw error;
+  }
+}
+
+class WindowsSink implements DeviceSink {
+  readonly name: string;
+  readonly size: number;
+  readonly sectorSize: number;
+  readonly mediumNumber: string | undefined;
+  readonly #channel: WindowsChannel;
+  readonly #location: DeviceLocation;
+  /** Handles of the locked volumes and of the disk itself, in the order of opening. */
+  readonly #handles: readonly bigint[];
+
+  constructor(
+    channel: WindowsChannel,
+    location: DeviceLocation,
+    size: number,
+    handles: readonly bigint[],
+  ) {
+    this.name = channel.name;
+    this.size = size;
+    this.sectorSize = channel.alignment;
+    this.mediumNumber = location.disk.mediumNumber;
+    this.#channel = channel;
+    this.#location = location;
+    this.#handles = handles;
+  }
+
+  writeAt(offset: number, bytes: Bytes): Promise<void> {
+    if (offset + bytes.length > this.size) {
+      const message = `cannot write to ${this.name}: what comes is larger than its ` +
+        `${this.size} bytes`;
+      return Promise.reject(
+        new WriteError(message, this.size, { hint: "choose a larger target" }),
+      );
+    }
+    return writeChannel(this.#channel, offset, bytes);
+  }
+
+  flush(): Promise<void> {
+    return flushChannel(this.#channel);
+  }
+
+  async reread(): Promise<BlockSource> {
+    const { calls, name, elevated } = this.#channel;
+    try {
+      return await openDevice(calls, this.#location, elevated, false);
+    } catch (cause) {
+      throw windowsFailure(`cannot open ${name} to verify it`, cause, "disk", elevated);
+    }
+  }
+
+  async announce(): Promise<Finding[]> {
+    const { calls, handle, name } = this.#channel;
+    try {
+      await control(calls, handle, windows.IOCTL_DISK_UPDATE_PROPERTIES);
+      return [];
+    } catch (error) {
+      if (!(error instanceof OsError)) throw error;
+      const message = isWindowsError(error, "ERROR_NOT_SUPPORTED", "ERROR_INVALID_FUNCTION")
+        ? `Windows looks for no partitions on ${name} (${error.code})`
+        : `Windows did not read the new partition table of ${name} (${error.code}): ` +
+          "unplug it and plug it in again before you use it here";
+      return [{ level: "note", message }];
+    }
+  }
+
+  /** Closing a volume's handle unlocks it; the disk's own goes first. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { calls } = this.#channel;
+    for (const handle of this.#handles.toReversed()) await closeHandle(calls, handle);
+    calls[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,214 @@
+/** Reading disks, volumes and files on Windows. */
+import { OsError } from "../../ffi/os_error.ts";
+import * as windows from "../../ffi/windows_numbers.ts";
+import type { WindowsCalls } from "../../ffi/windows_thread.ts";
+import type { BlockSource, Bytes } from "../core/block.ts";
+import { ImagingError, ReadError } from "../core/errors.ts";
+import type { Location, OpenSourceOptions } from "./device.ts";
+import { locateWindows, pathForm } from "./windows_disks.ts";
+import { sizeOfFile } from "./windows_files.ts";
+import {
+  closeHandle,
+  control,
+  isWindowsError,
+  OPENINGS,
+  readChannel,
+  type WindowsChannel,
+} from "./windows_io.ts";
+import { DEFAULT_SECTOR_BYTES, measureMedium } from "./windows_size.ts";
+
+/** Direct access to a file goes by the sectors of its volume's disk: at most these. */
+const FILE_ALIGNMENT = 4096;
+
+/** Errors of a device that is not there any more. */
+const GONE = [
+  "ERROR_NO_SUCH_DEVICE",
+  "ERROR_DEV_NOT_EXIST",
+  "ERROR_DEVICE_NOT_CONNECTED",
+  "ERROR_DEVICE_REMOVED",
+  "ERROR_NOT_READY",
+  "ERROR_NO_MEDIA_IN_DRIVE",
+  "ERROR_MEDIA_CHANGED",
+  "ERROR_FILE_INVALID",
+  "ERROR_WRONG_DISK",
+  "ERROR_DEVICE_NOT_AVAILABLE",
+];
+
+/** Errors that no other place of the medium would cure: it is not the medium that fails. */
+const REFUSED = [
+  "ERROR_INVALID_FUNCTION",
+  "ERROR_NOT_SUPPORTED",
+  "ERROR_ACCESS_DENIED",
+  "ERROR_INVALID_HANDLE",
+  "FVE_E_LOCKED_VOLUME",
+];
+
+/** Answers of file systems that have nothing to allow: one without it reads to the end. */
+const NOTHING_TO_ALLOW = [
+  "ERROR_NOT_SUPPORTED",
+  "ERROR_INVALID_FUNCTION",
+  "ERROR_INVALID_PARAMETER",
+];
+
+type DeviceLocation = Extract<Location, { kind: "device" }>;
+
+/** The path that is really opened for a device. */
+export function nodeOf({ path, disk, partition }: DeviceLocation): string {
+  return partition === undefined ? disk.path : path;
+}
+
+/** Is it a whole disk, and not a volume? */
+export function isWholeDisk(location: DeviceLocation): boolean {
+  return pathForm(nodeOf(location)).kind === "disk";
+}
+
+/**
+ * Lets a volume be read and written to its very end: beyond what its file system says that
+ * it has there is its last copy of the boot sector.
+ *
+ * @throws {OsError}
+ */
+export async function allowWholeVolume(calls: WindowsCalls, handle: bigint): Promise<void> {
+  try {
+    await control(calls, handle, windows.FSCTL_ALLOW_EXTENDED_DASD_IO);
+  } catch (error) {
+    if (!isWindowsError(error, ...NOTHING_TO_ALLOW)) throw error;
+  }
+}
+
+/**
+ * Opens a disk, a volume or a file, read-only. The thread ends with the source.
+ *
+ * @throws {OsError} when the system does not open it.
+ */
+export async function openWindowsSource(
+  calls: WindowsCalls,
+  path: string,
+  options: OpenSourceOptions,
+  elevated: boolean,
+): Promise<BlockSource> {
+  const location = await locateWindows(calls, path, elevated);
+  return location.kind === "device"
+    ? await openDevice(calls, location, elevated, true)
+    : await openFile(calls, path, options.direct ?? false, elevated);
+}
+
+async function openFile(
+  calls: WindowsCalls,
+  path: string,
+  direct: boolean,
+  elevated: boolean,
+): Promise<BlockSource> {
+  const handle = await calls.call("open", path, direct ? OPENINGS.readDirect : OPENINGS.read);
+  const size = await sizeOfFile(calls, handle);
+  const alignment = direct ? FILE_ALIGNMENT : 1;
+  const channel = { calls, handle, name: path, alignment, attempt: "file", elevated } as const;
+  const sectorSize = DEFAULT_SECTOR_BYTES;
+  return new WindowsSource(channel, { size, sectorSize, isDevice: false, ownsThread: true });
+}
+
+/**
+ * Opens a disk or volume, read-only and past the cache.
+ *
+ * @param ownsThread does the thread end with the source?
+ * @throws {OsError}
+ */
+export async function openDevice(
+  calls: WindowsCalls,
+  location: DeviceLocation,
+  elevated: boolean,
+  ownsThread: boolean,
+): Promise<BlockSource> {
+  const name = nodeOf(location);
+  const handle = await calls.call("open", name, OPENINGS.readDirect);
+  try {
+    const isDisk = isWholeDisk(location);
+    if (!isDisk) await allowWholeVolume(calls, handle);
+    const { size, sectorSize } = await measureMedium(calls, handle, isDisk);
+    const channel: WindowsChannel = {
+      calls,
+      handle,
+      name,
+      alignment: sectorSize,
+      attempt: "disk",
+      elevated,
+    };
+    return new WindowsSource(channel, { size, sectorSize, isDevice: true, ownsThread });
+  } catch (error) {
+    await closeHandle(calls, handle);
+    throw error;
+  }
+}
+
+/** What is known of an opened source. */
+interface SourceTraits {
+  /** Bytes. */
+  readonly size: number;
+  readonly sectorSize: number;
+  readonly isDevice: boolean;
+  /** Does the thread end with the source? */
+  readonly ownsThread: boolean;
+}
+
+class WindowsSource implements BlockSource {
+  readonly name: string;
+  readonly size: number;
+  readonly sectorSize: number;
+  readonly #channel: WindowsChannel;
+  readonly #traits: SourceTraits;
+
+  constructor(channel: WindowsChannel, traits: SourceTraits) {
+    this.name = channel.name;
+    this.size = traits.size;
+    this.sectorSize = traits.sectorSize;
+    this.#channel = channel;
+    this.#traits = traits;
+  }
+
+  async readAt(offset: number, into: Bytes): Promise<number> {
+    const length = Math.max(0, Math.min(into.length, this.size - offset));
+    if (length === 0) return 0;
+    try {
+      return await readChannel(this.#channel, offset, into.subarray(0, length));
+    } catch (error) {
+      if (!(error instanceof ReadError)) throw error;
+      const { message, osCode = "", hint } = error;
+      if (REFUSED.includes(osCode)) {
+        throw new ImagingError("environment", message, { cause: error, osCode, hint });
+      }
+      if (this.#traits.isDevice) await this.#checkPresence(error);
+      throw error;
+    }
+  }
+
+  /** An unplugged disk can answer like one with a bad sector; but it is not there any more. */
+  async #checkPresence(error: ReadError): Promise<void> {
+    const isGone = GONE.includes(error.osCode ?? "") || !await this.#answers();
+    if (!isGone) return;
+    throw new ReadError(
+      `cannot read ${this.name} at byte ${error.offset}: the device went away`,
+      error.offset,
+      {
+        cause: error,
+        osCode: "ENODEV",
+        hint: "plug it in again, then run the same command to go on",
+      },
+    );
+  }
+
+  async #answers(): Promise<boolean> {
+    const { calls, handle } = this.#channel;
+    try {
+      await control(calls, handle, windows.IOCTL_STORAGE_CHECK_VERIFY2);
+      return true;
+    } catch (error) {
+      if (!(error instanceof OsError)) throw error;
+      return !GONE.includes(error.code);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await closeHandle(this.#channel.calls, this.#channel.handle);
+    if (this.#traits.ownsThread) this.#channel.calls[Symbol.dispose]();
+  }
+}
