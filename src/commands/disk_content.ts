@@ -1,8 +1,9 @@
 /** What is on a disk: its partition table, and what fills each partition. */
+import { REFUSED } from "../copy/read_policy.ts";
 import { SalvagingSource } from "../copy/salvaging_source.ts";
 import { SliceSource } from "../blocks/slice.ts";
 import type { BlockSource } from "../core/block.ts";
-import { type Finding, FormatError, ImagingError } from "../core/errors.ts";
+import { type Finding, FormatError, ImagingError, ReadError } from "../core/errors.ts";
 import { intersection, type Range, totalLength } from "../core/range.ts";
 import { formatBytes } from "../core/units.ts";
 import { printable } from "../core/text.ts";
@@ -48,6 +49,9 @@ export async function readDiskContent(source: BlockSource): Promise<DiskContent>
   try {
     table = await readPartitionTable(media);
   } catch (error) {
+    if (error instanceof ReadError && REFUSED.includes(error.osCode)) {
+      return unknownContent(media, error);
+    }
     if (!(error instanceof FormatError)) throw error;
     isDamaged = true;
     table = { ...NO_TABLE, sectorSize: media.sectorSize, findings: [finding(error)] };
@@ -88,6 +92,19 @@ export async function readDiskContent(source: BlockSource): Promise<DiskContent>
     isUnreadable: bad.length > 0,
     gaps: isDamaged ? [] : gaps(table, media.size),
     findings,
+  };
+}
+
+/** Of a device that lets nothing be read, its size and name are still worth showing. */
+function unknownContent({ sectorSize }: BlockSource, { message }: ReadError): DiskContent {
+  return {
+    table: { ...NO_TABLE, scheme: "unknown", title: "unknown", sectorSize, findings: [] },
+    partitions: [],
+    fileSystem: undefined,
+    isDamaged: false,
+    isUnreadable: true,
+    gaps: [],
+    findings: [{ level: "warning", message }],
   };
 }
 

@@ -53,6 +53,7 @@ async function run(invocation: Invocation, context: CommandContext): Promise<Com
 function remarks(disk: DeviceInfo): string[] {
   const found: string[] = [];
   if (disk.system) found.push("SYSTEM DISK");
+  if (disk.volumes !== undefined && disk.volumes.length > 0) found.push(disk.volumes.join(" "));
   if (disk.size === 0) found.push("no medium");
   const mounts = new Set(
     disk.claims.filter(({ kind }) => kind === "mounted").map(({ where }) => where),
@@ -91,5 +92,6 @@ export function diskJson(disk: DeviceInfo): Record<string, unknown> {
       size,
     })),
     backingFile: disk.backingFile ?? null,
+    volumes: disk.volumes ?? [],
   };
 }

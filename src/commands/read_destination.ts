@@ -94,7 +94,9 @@ export async function checkNames(
     const folder = await backend.locate(paths.folderOf(path));
     const keys = [
       ...(at.kind === "file" ? [at.identity] : []),
-      ...(folder.kind === "directory" ? [`${folder.identity}/${paths.nameOf(path)}`] : []),
+      ...(folder.kind === "directory"
+        ? [`${folder.identity}/${paths.keyOf(paths.nameOf(path))}`]
+        : []),
     ];
     for (const key of keys) {
       const other = seen.get(key);
@@ -139,7 +141,9 @@ export async function warnAboutSelf(
   if (home.kind !== "directory") return;
   const { disk } = location;
   const numbers = [disk.number, ...disk.partitions.map((partition) => partition.number)];
-  if (!numbers.includes(home.onDevice)) return;
+  if (![home.onDevice, ...home.beneath ?? []].some((number) => numbers.includes(number))) {
+    return;
+  }
   context.note({
     level: "warning",
     message: `${imagePath} lies on ${disk.path} itself, which changes while it is being read`,

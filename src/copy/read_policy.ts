@@ -30,8 +30,23 @@ export interface ReadPolicy {
   cancel?(): void;
 }
 
+/** Answers of a device that does not let itself be read, at no place. */
+export const REFUSED: readonly (string | undefined)[] = [
+  "ERROR_INVALID_FUNCTION",
+  "ERROR_NOT_SUPPORTED",
+  "ERROR_ACCESS_DENIED",
+  "ERROR_INVALID_HANDLE",
+  "FVE_E_LOCKED_VOLUME",
+];
+
 /** Answers after which no other place of the medium can be read either. */
-export const GONE: readonly (string | undefined)[] = ["ENODEV", "ENXIO", "ENOMEDIUM", "EBADF"];
+export const GONE: readonly (string | undefined)[] = [
+  ...REFUSED,
+  "ENODEV",
+  "ENXIO",
+  "ENOMEDIUM",
+  "EBADF",
+];
 
 /** First step of the search for unreadable sectors. */
 const PIECE_BYTES = 64 * 1024;

@@ -6,15 +6,24 @@ export interface PathStyle {
   folderOf(path: string): string;
   /** The name of a file in its folder. */
   nameOf(path: string): string;
+  /** The same for all names that the system takes for one. */
+  keyOf(name: string): string;
 }
 
-/** Linux and macOS. */
+/** Linux. */
 export const POSIX_PATHS: PathStyle = {
   folderOf(path: string): string {
     const slash = path.lastIndexOf("/");
     return slash < 0 ? "." : path.slice(0, slash) || "/";
   },
   nameOf: (path) => path.slice(path.lastIndexOf("/") + 1),
+  keyOf: (name) => name,
+};
+
+/** macOS: as a rule its volumes keep the case of names, and do not go by it. */
+export const MACOS_PATHS: PathStyle = {
+  ...POSIX_PATHS,
+  keyOf: (name) => name.normalize("NFD").toLowerCase(),
 };
 
 /**
@@ -35,4 +44,5 @@ export const WINDOWS_PATHS: PathStyle = {
     if (slash >= 0) return path.slice(slash + 1);
     return path.replace(/^[A-Za-z]:/, "");
   },
+  keyOf: (name) => name.toLowerCase(),
 };

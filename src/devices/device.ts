@@ -90,6 +90,8 @@ export type Location =
     readonly identity: string;
     /** Number of the device that holds it. */
     readonly onDevice: string;
+    /** As that of a file. */
+    readonly beneath?: readonly string[];
     /** Is it a place for device nodes only, such as /dev? */
     readonly forDevices?: boolean;
     /** Set where its file system takes no larger files: FAT32. */

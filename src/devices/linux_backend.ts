@@ -6,7 +6,7 @@ import { OsError } from "../../ffi/os_error.ts";
 import { cString, fromCString } from "../../ffi/strings.ts";
 import { readSystemFile, statPath } from "../../ffi/system_files.ts";
 import type { BlockSource, Bytes } from "../core/block.ts";
-import { type Finding, ImagingError, ReadError, WriteError } from "../core/errors.ts";
+import { type Finding, ImagingError, ReadError } from "../core/errors.ts";
 import type {
   DeviceBackend,
   DeviceClaim,
@@ -16,6 +16,7 @@ import type {
   Location,
   OpenSourceOptions,
 } from "./device.ts";
+import { tooLarge, wentAway } from "./device_errors.ts";
 import { listLinuxDisks, locateLinux } from "./linux_disks.ts";
 import { parseMountInfo } from "./linux_mounts.ts";
 import { linuxSystem } from "./linux_system.ts";
@@ -208,15 +209,7 @@ class LinuxSource implements BlockSource {
       if (!(gone instanceof OsError)) throw gone;
     }
     if (size === this.size) return;
-    throw new ReadError(
-      `cannot read ${this.name} at byte ${error.offset}: the device went away`,
-      error.offset,
-      {
-        cause: error,
-        osCode: "ENODEV",
-        hint: "plug it in again, then run the same command to go on",
-      },
-    );
+    throw wentAway(this.name, error);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -228,6 +221,7 @@ class LinuxSource implements BlockSource {
 
 async function openSink(path: string): Promise<DeviceSink> {
   const thread = new LibcThread();
+  let descriptor: number | undefined;
   try {
     if (kindOf(path) !== "block") {
       throw new ImagingError("usage", `cannot write to ${path}: it is not a disk`, {
@@ -237,7 +231,7 @@ async function openSink(path: string): Promise<DeviceSink> {
     // Without O_CREAT: a disk that went away must not become a file under /dev.
     // O_EXCL on a block device: fails with EBUSY while anything else has claimed it.
     const flags = linux.O_RDWR | linux.O_EXCL | linux.O_DIRECT;
-    const descriptor = await openDescriptor(linuxSystem, thread, path, flags);
+    descriptor = await openDescriptor(linuxSystem, thread, path, flags);
     const size = await ioctlNumber(thread, descriptor, linux.BLKGETSIZE64, 8);
     const sectorSize = await ioctlNumber(thread, descriptor, linux.BLKSSZGET, 4);
     if (await ioctlNumber(thread, descriptor, linux.BLKROGET, 4) !== 0) {
@@ -252,6 +246,7 @@ async function openSink(path: string): Promise<DeviceSink> {
     };
     return new LinuxSink(channel, size, await mediumNumberOf(thread, descriptor));
   } catch (cause) {
+    if (descriptor !== undefined) await closeChannel({ thread, descriptor });
     thread[Symbol.dispose]();
     throw cause instanceof OsError
       ? environmentError(linuxSystem, `cannot open ${path} for writing`, cause)
@@ -289,11 +284,7 @@ class LinuxSink implements DeviceSink {
 
   writeAt(offset: number, bytes: Bytes): Promise<void> {
     if (offset + bytes.length > this.size) {
-      const message = `cannot write to ${this.name}: what comes is larger than its ` +
-        `${this.size} bytes`;
-      return Promise.reject(
-        new WriteError(message, this.size, { hint: "choose a larger target" }),
-      );
+      return Promise.reject(tooLarge(this.name, this.size));
     }
     return writeChannel(this.#channel, offset, bytes);
   }

@@ -1,10 +1,12 @@
 /** Disks on macOS 12 and later: raw devices through open, pread, pwrite and ioctl. */
 import { LibcThread, prepareLibcThread } from "../../ffi/libc_thread.ts";
+import { MACOS_PATHS } from "../core/path.ts";
 import type { DeviceBackend, FileAccess } from "./device.ts";
-import { listMacosDisks, locateMacos, macosQueries, unmountMacos } from "./macos_disks.ts";
+import { listMacosDisks, locateMacos, macosQueries } from "./macos_disks.ts";
 import { openMacosSink } from "./macos_sink.ts";
 import { type MacosAccess, openMacosSource } from "./macos_source.ts";
 import { macosSystem } from "./macos_system.ts";
+import { unmountMacos } from "./macos_unmount.ts";
 import { PosixFiles } from "./posix_files.ts";
 import { POSIX_HOST } from "./posix_host.ts";
 
@@ -16,7 +18,7 @@ const access: MacosAccess = {
 /** macOS. */
 export const macosBackend: DeviceBackend = {
   os: "darwin",
-  host: { ...POSIX_HOST, title: "macOS", exampleDisk: "/dev/disk4" },
+  host: { ...POSIX_HOST, paths: MACOS_PATHS, title: "macOS", exampleDisk: "/dev/disk4" },
   list: () => listMacosDisks(),
   locate: (path) => locateMacos(path),
   prepare: prepareLibcThread,

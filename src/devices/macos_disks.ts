@@ -14,19 +14,11 @@ import {
 import { OsError } from "../../ffi/os_error.ts";
 import type { FileStatus } from "../../ffi/system_files.ts";
 import { ImagingError } from "../core/errors.ts";
-import type {
-  Bus,
-  DeviceClaim,
-  DeviceInfo,
-  FileLimit,
-  Location,
-  PartitionNode,
-} from "./device.ts";
+import type { Bus, DeviceInfo, FileLimit, Location, PartitionNode } from "./device.ts";
 import {
   type DeviceDetails,
   deviceDetails,
   deviceIdOf,
-  diskutilWords,
   listDisks,
   type ListedDevice,
   type ListedDisk,
@@ -35,7 +27,7 @@ import {
   runDiskutil,
   wholeOf,
 } from "./macos_diskutil.ts";
-import { hasRaid, MacosLayers, type MacosMount } from "./macos_layers.ts";
+import { hasRaid, MacosLayers } from "./macos_layers.ts";
 
 /** What is asked of the system; tests give answers of their own. */
 export interface MacosQueries {
@@ -118,6 +110,7 @@ export async function locateMacos(path: string, queries = macosQueries): Promise
       ...place,
       forDevices: fileSystem.type === "devfs",
       fileLimit: fileLimitOf(fileSystem),
+      beneath: holder === undefined ? [] : await fileBeneath(holder, queries),
     };
   }
   if (status.kind !== "file") return { kind: status.kind, path };
@@ -193,7 +186,12 @@ interface Machine {
   readonly system: ReadonlySet<string>;
 }
 
-async function readLayers(diskutil: RunDiskutil): Promise<MacosLayers> {
+/**
+ * Asks diskutil how the disks are built upon each other.
+ *
+ * @throws {ImagingError} when diskutil cannot be asked.
+ */
+export async function readLayers(diskutil: RunDiskutil): Promise<MacosLayers> {
   const disks = await listDisks(diskutil);
   return new MacosLayers(disks, hasRaid(disks) ? await listRaidSets(diskutil) : []);
 }
@@ -202,6 +200,14 @@ async function readLayers(diskutil: RunDiskutil): Promise<MacosLayers> {
 function isSystemPlace(where: string): boolean {
   // Data, Preboot, VM (swap), Update, and the firmware's: all below one folder.
   return where === "/" || where.startsWith("/System/Volumes/");
+}
+
+/**
+ * Places of the system that no person ever sees. What is mounted there makes a disk the
+ * system's, which no flag lifts: as a claim it would only lengthen lists.
+ */
+function isHiddenPlace(where: string): boolean {
+  return where.startsWith("/System/Volumes/") && where !== "/System/Volumes/Data";
 }
 
 async function readMachine(queries: MacosQueries): Promise<Machine> {
@@ -252,7 +258,7 @@ async function describeDisk(
     readOnly,
     virtual: details.virtual || bus === "virtual" || beneath.length > 0,
     system: [id, ...beneath].some((number) => system.has(number)),
-    claims: layers.claimsOn(disk),
+    claims: layers.claimsOn(disk).filter(({ where }) => !isHiddenPlace(where)),
     partitions: await describePartitions(queries.diskutil, disk),
     backingFile: undefined,
     beneath,
@@ -336,75 +342,4 @@ const BUSES: Readonly<Record<string, Bus | undefined>> = {
 
 function busOf(protocol: string | undefined): Bus {
   return (protocol === undefined ? undefined : BUSES[protocol]) ?? "unknown";
-}
-
-/**
- * Unmounts what these claims say is mounted: the disk with one command where that is all
- * that is mounted of it, otherwise volume by volume.
- *
- * @throws {ImagingError} with diskutil's words, which name the program that objects.
- */
-export async function unmountMacos(
-  claims: readonly DeviceClaim[],
-  diskutil: RunDiskutil = runDiskutil,
-): Promise<void> {
-  const mounted = claims.filter(({ kind }) => kind === "mounted");
-  if (mounted.length === 0) return;
-  const layers = await readLayers(diskutil);
-  const disks = new Set(mounted.map(({ device }) => wholeOf(deviceIdOf(device) ?? "")));
-  for (const disk of [...disks].flatMap((id) => layers.disk(id) ?? [])) {
-    const all = layers.mountsOf(disk);
-    const wanted = all.filter(({ device, where }) =>
-      mounted.some((claim) => claim.device === `/dev/${device}` && claim.where === where)
-    );
-    for (const { verb, id, mounts } of unmountSteps(layers, disk, all, wanted)) {
-      const answer = await diskutil([verb, `/dev/${id}`]);
-      if (answer.code !== 0) throw unmountError(disk, mounts, diskutilWords(answer));
-    }
-  }
-}
-
-/** A run of diskutil, and what it unmounts. */
-interface UnmountStep {
-  readonly verb: "unmount" | "unmountDisk";
-  readonly id: string;
-  readonly mounts: readonly MacosMount[];
-}
-
-function unmountSteps(
-  layers: MacosLayers,
-  disk: ListedDisk,
-  all: readonly MacosMount[],
-  wanted: readonly MacosMount[],
-): UnmountStep[] {
-  // Not mounted any more: two disks of one container share its volumes.
-  if (wanted.length === 0) return [];
-  const whole = wanted.length === all.length;
-  const ids = whole
-    // Containers first: whether the disk's own command reaches them is not documented.
-    ? [...layers.containersOf(disk), disk.id]
-    : [...new Set(wanted.map(({ volume }) => volume))];
-  return ids.map((id) => ({
-    verb: whole ? "unmountDisk" : "unmount",
-    id,
-    mounts: wanted.filter(({ volume }) => whole ? wholeOf(volume) === id : volume === id),
-  }));
-}
-
-function unmountError(
-  disk: ListedDisk,
-  mounts: readonly MacosMount[],
-  words: string,
-): ImagingError {
-  const places = mounts.map(({ where }) => where).join(", ");
-  const from = places === "" ? "" : ` from ${places}`;
-  const isBusy = /dissent|busy|in use/i.test(words);
-  return new ImagingError("environment", `cannot unmount /dev/${disk.id}${from}: ${words}`, {
-    osCode: isBusy ? "EBUSY" : undefined,
-    hint: isBusy || places !== ""
-      ? `close the programs and terminals that use ${
-        places || `/dev/${disk.id}`
-      }, then try again`
-      : undefined,
-  });
 }

@@ -3,9 +3,10 @@ import type { LibcCalls } from "../../ffi/libc_thread.ts";
 import * as macos from "../../ffi/macos.ts";
 import { OsError } from "../../ffi/os_error.ts";
 import type { BlockSource, Bytes } from "../core/block.ts";
-import { type Finding, ImagingError, WriteError } from "../core/errors.ts";
+import { type Finding, ImagingError } from "../core/errors.ts";
 import { printable } from "../core/text.ts";
 import type { DeviceSink } from "./device.ts";
+import { tooLarge } from "./device_errors.ts";
 import { locateMacos, type MacosQueries, mediumNumberOf, rawPathOf } from "./macos_disks.ts";
 import { wholeOf } from "./macos_diskutil.ts";
 import { deviceAt, type MacosAccess, openDisk } from "./macos_source.ts";
@@ -152,11 +153,7 @@ class MacosSink implements DeviceSink {
 
   writeAt(offset: number, bytes: Bytes): Promise<void> {
     if (offset + bytes.length > this.size) {
-      const message = `cannot write to ${this.name}: what comes is larger than its ` +
-        `${this.size} bytes`;
-      return Promise.reject(
-        new WriteError(message, this.size, { hint: "choose a larger target" }),
-      );
+      return Promise.reject(tooLarge(this.name, this.size));
     }
     return writeChannel(this.#channel, offset, bytes);
   }

@@ -5,6 +5,7 @@ import { OsError } from "../../ffi/os_error.ts";
 import type { BlockSource, Bytes } from "../core/block.ts";
 import { ReadError } from "../core/errors.ts";
 import type { OpenSourceOptions } from "./device.ts";
+import { wentAway } from "./device_errors.ts";
 import { type MacosQueries, rawPathOf } from "./macos_disks.ts";
 import { deviceIdOf } from "./macos_diskutil.ts";
 import { diskGeometry, macosDiskSystem, macosSystem } from "./macos_system.ts";
@@ -207,15 +208,7 @@ class MacosSource implements BlockSource {
       const { disk } = this.#traits;
       if (!(error instanceof ReadError) || disk === undefined) throw error;
       if (!await this.#isGone(error, disk)) throw error;
-      throw new ReadError(
-        `cannot read ${this.name} at byte ${error.offset}: the device went away`,
-        error.offset,
-        {
-          cause: error,
-          osCode: "ENODEV",
-          hint: "plug it in again, then run the same command to go on",
-        },
-      );
+      throw wentAway(this.name, error);
     }
   }
 

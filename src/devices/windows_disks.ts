@@ -104,6 +104,10 @@ async function withQuery<Result>(
   }
   try {
     return await use(handle);
+  } catch (cause) {
+    throw cause instanceof OsError
+      ? windowsFailure(`cannot look at ${path}`, cause, "disk", false)
+      : cause;
   } finally {
     await closeHandle(calls, handle);
   }
@@ -132,10 +136,12 @@ async function describeDisk(
   const path = diskPath(number);
   return await withQuery(calls, path, async (handle) => {
     const ours = volumes.filter(({ disks }) => disks.includes(number));
+    const medium = await describeMedium(calls, handle, true);
     return {
       path,
       number: String(number),
-      ...await describeMedium(calls, handle, true),
+      ...medium,
+      size: medium.size || await sizeByReading(calls, path),
       system: system.has(number),
       claims: ours.flatMap((volume) => claimOn(volume)),
       partitions: ours.flatMap((volume) => partitionOn(volume, number)),
@@ -143,6 +149,31 @@ async function describeDisk(
       backingFile: undefined,
     };
   });
+}
+
+/** Some drivers tell no geometry; their disks show their size only when they are read. */
+async function sizeByReading(calls: WindowsCalls, path: string): Promise<number> {
+  try {
+    return await measureByReading(calls, path, true);
+  } catch (error) {
+    // No medium, or no right to read: both show when the disk is opened.
+    if (!(error instanceof OsError)) throw error;
+    return 0;
+  }
+}
+
+/** @throws {OsError} */
+async function measureByReading(
+  calls: WindowsCalls,
+  path: string,
+  isDisk: boolean,
+): Promise<number> {
+  const handle = await calls.call("open", path, OPENINGS.readDirect);
+  try {
+    return (await measureMedium(calls, handle, isDisk)).size;
+  } finally {
+    await closeHandle(calls, handle);
+  }
 }
 
 /** What a device tells about itself. */
@@ -356,35 +387,25 @@ async function locateVolume(
   volumePath: string,
 ): Promise<Location> {
   const { calls, volumes } = machine;
-  const found = await withQuery(calls, volumePath, async (handle) => {
-    const device = fileSystemDevice(
-      await calls.call(
-        "queryVolume",
-        handle,
-        FILE_FS_DEVICE_INFORMATION.bytes,
-        windows.FS_INFORMATION_CLASS.FileFsDeviceInformation,
-      ),
-    );
-    return {
-      ...await layOf(calls, handle),
-      medium: await describeMedium(calls, handle, false),
-      isMedium: MEDIUM_TYPES.includes(device.type),
-    };
-  });
+  const found = await withQuery(calls, volumePath, async (handle) => ({
+    ...await layOf(calls, handle),
+    medium: await describeMedium(calls, handle, false),
+  }));
   if (found === undefined) return { kind: "missing", path };
-  if (!found.isMedium) return { kind: "character", path };
-  const { extents, disks, partition, medium } = found;
+  const { extents, disks, partition, medium, type } = found;
+  if (!MEDIUM_TYPES.includes(type)) return { kind: "character", path };
   const named = volumes.find((volume) =>
     sameName(volume.name, volumePath) ||
     volume.places.some((place) => sameName(`\\\\.\\${place}`, volumePath))
   );
   const number = named?.name ?? volumePath;
-  const [extent] = extents;
-  const disk = extents.length === 1 && extent !== undefined
-    ? await describeDisk(machine, extent.disk)
+  const [only] = disks;
+  const disk = disks.length === 1 && extents.length <= 1 && only !== undefined
+    ? await describeDisk(machine, only)
     : undefined;
-  if (disk !== undefined && extent !== undefined) {
-    const { start, size } = extent;
+  if (disk !== undefined) {
+    // Where Windows does not tell the place, it may be anywhere on the disk.
+    const { start, size } = extents[0] ?? { start: 0, size: disk.size };
     const node = { path: volumePath, index: partition, number, start, size };
     return { kind: "device", path: volumePath, disk, partition: node, number };
   }
@@ -415,15 +436,11 @@ const MEDIUM_TYPES: readonly number[] = [
 
 /** Only reading shows how large a volume without a disk is. */
 async function sizeOfVolume({ calls, elevated }: Machine, path: string): Promise<number> {
-  let handle: bigint | undefined;
   try {
-    handle = await calls.call("open", path, OPENINGS.readDirect);
-    return (await measureMedium(calls, handle, false)).size;
+    return await measureByReading(calls, path, false);
   } catch (cause) {
     if (isWindowsError(cause, "ERROR_NOT_READY", "ERROR_NO_MEDIA_IN_DRIVE")) return 0;
     throw windowsFailure(`cannot look at ${path}`, cause, "disk", elevated);
-  } finally {
-    if (handle !== undefined) await closeHandle(calls, handle);
   }
 }
 
@@ -441,6 +458,11 @@ async function locateFile(
   path: string,
   plain: string,
 ): Promise<Location> {
+  if (plain.replace(/^([\\/]{2}\?[\\/])?[A-Za-z]:/, "").includes(":")) {
+    throw new ImagingError("usage", `cannot use ${path}: it names a stream within a file`, {
+      hint: "a name may hold a colon only behind the drive's letter",
+    });
+  }
   const facts = await withQuery(calls, plain, (handle) => askFile(calls, handle));
   if (facts === undefined) return { kind: "missing", path };
   if (!facts.isMedium) return { kind: "character", path };

@@ -10,8 +10,9 @@ import { OsError } from "../../ffi/os_error.ts";
 import * as windows from "../../ffi/windows_numbers.ts";
 import type { WindowsCalls } from "../../ffi/windows_thread.ts";
 import type { BlockSource, Bytes } from "../core/block.ts";
-import { type Finding, ImagingError, WriteError } from "../core/errors.ts";
+import { type Finding, ImagingError } from "../core/errors.ts";
 import type { DeviceSink, Location } from "./device.ts";
+import { tooLarge } from "./device_errors.ts";
 import { locateWindows } from "./windows_disks.ts";
 import {
   closeHandle,
@@ -202,11 +203,7 @@ class WindowsSink implements DeviceSink {
 
   writeAt(offset: number, bytes: Bytes): Promise<void> {
     if (offset + bytes.length > this.size) {
-      const message = `cannot write to ${this.name}: what comes is larger than its ` +
-        `${this.size} bytes`;
-      return Promise.reject(
-        new WriteError(message, this.size, { hint: "choose a larger target" }),
-      );
+      return Promise.reject(tooLarge(this.name, this.size));
     }
     return writeChannel(this.#channel, offset, bytes);
   }

@@ -3,8 +3,9 @@ import { OsError } from "../../ffi/os_error.ts";
 import * as windows from "../../ffi/windows_numbers.ts";
 import type { WindowsCalls } from "../../ffi/windows_thread.ts";
 import type { BlockSource, Bytes } from "../core/block.ts";
-import { ImagingError, ReadError } from "../core/errors.ts";
+import { ReadError } from "../core/errors.ts";
 import type { Location, OpenSourceOptions } from "./device.ts";
+import { wentAway } from "./device_errors.ts";
 import { locateWindows, pathForm } from "./windows_disks.ts";
 import { sizeOfFile } from "./windows_files.ts";
 import {
@@ -32,15 +33,6 @@ const GONE = [
   "ERROR_FILE_INVALID",
   "ERROR_WRONG_DISK",
   "ERROR_DEVICE_NOT_AVAILABLE",
-];
-
-/** Errors that no other place of the medium would cure: it is not the medium that fails. */
-const REFUSED = [
-  "ERROR_INVALID_FUNCTION",
-  "ERROR_NOT_SUPPORTED",
-  "ERROR_ACCESS_DENIED",
-  "ERROR_INVALID_HANDLE",
-  "FVE_E_LOCKED_VOLUME",
 ];
 
 /** Answers of file systems that have nothing to allow: one without it reads to the end. */
@@ -171,12 +163,7 @@ class WindowsSource implements BlockSource {
     try {
       return await readChannel(this.#channel, offset, into.subarray(0, length));
     } catch (error) {
-      if (!(error instanceof ReadError)) throw error;
-      const { message, osCode = "", hint } = error;
-      if (REFUSED.includes(osCode)) {
-        throw new ImagingError("environment", message, { cause: error, osCode, hint });
-      }
-      if (this.#traits.isDevice) await this.#checkPresence(error);
+      if (error instanceof ReadError && this.#traits.isDevice) await this.#checkPresence(error);
       throw error;
     }
   }
@@ -185,15 +172,7 @@ class WindowsSource implements BlockSource {
   async #checkPresence(error: ReadError): Promise<void> {
     const isGone = GONE.includes(error.osCode ?? "") || !await this.#answers();
     if (!isGone) return;
-    throw new ReadError(
-      `cannot read ${this.name} at byte ${error.offset}: the device went away`,
-      error.offset,
-      {
-        cause: error,
-        osCode: "ENODEV",
-        hint: "plug it in again, then run the same command to go on",
-      },
-    );
+    throw wentAway(this.name, error);
   }
 
   async #answers(): Promise<boolean> {

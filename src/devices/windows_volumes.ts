@@ -24,6 +24,8 @@ export interface WindowsVolume {
   readonly disks: readonly number[];
   /** As its disk's table counts; 0 where it is no partition. */
   readonly partition: number;
+  /** FILE_DEVICE_* of the device that it is; 0 where Windows does not tell. */
+  readonly type: number;
 }
 
 /** Room for that many extents at first; a volume seldom has more than one. */
@@ -34,7 +36,7 @@ const MOST_EXTENTS = 4096;
 export async function layOf(
   calls: WindowsCalls,
   handle: bigint,
-): Promise<Pick<WindowsVolume, "extents" | "disks" | "partition">> {
+): Promise<Pick<WindowsVolume, "extents" | "disks" | "partition" | "type">> {
   const extents = await extentsOf(calls, handle);
   const answer = await askDevice(
     calls,
@@ -43,13 +45,13 @@ export async function layOf(
     STORAGE_DEVICE_NUMBER.bytes,
   );
   const number = answer === undefined ? undefined : storageDeviceNumber(answer);
-  const isOnDisk = number?.type === windows.FILE_DEVICE_DISK;
+  const type = number?.type ?? (extents.length > 0 ? windows.FILE_DEVICE_DISK : 0);
   const disks = extents.length > 0
     ? [...new Set(extents.map(({ disk }) => disk))]
-    : isOnDisk
+    : number?.type === windows.FILE_DEVICE_DISK
     ? [number.number]
     : [];
-  return { extents, disks, partition: number?.partition ?? 0 };
+  return { extents, disks, partition: number?.partition ?? 0, type };
 }
 
 async function extentsOf(calls: WindowsCalls, handle: bigint): Promise<DiskExtent[]> {

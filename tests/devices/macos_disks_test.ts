@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { ImagingError } from "../../src/core/errors.ts";
 import type { DeviceClaim, DeviceInfo, Location } from "../../src/devices/device.ts";
-import { listMacosDisks, locateMacos, unmountMacos } from "../../src/devices/macos_disks.ts";
+import { listMacosDisks, locateMacos } from "../../src/devices/macos_disks.ts";
 import {
   deviceIdOf,
   type DiskutilAnswer,
@@ -12,7 +12,9 @@ import {
   runDiskutil,
   wholeOf,
 } from "../../src/devices/macos_diskutil.ts";
+import { unmountMacos } from "../../src/devices/macos_unmount.ts";
 import { claimsOn, identityChange, refusals } from "../../src/devices/safety.ts";
+import { seededNumbers } from "../volumes/image_tools.ts";
 import { sample, SampleMac } from "./macos_samples/sample_mac.ts";
 
 type DeviceLocation = Extract<Location, { kind: "device" }>;
@@ -156,8 +158,9 @@ Deno.test("volumes of an APFS container are mounted from the partition beneath i
     "/dev/disk12s3 /Volumes/Photos",
   ]);
   const internal = await disk("disk0");
-  assert(mounts(internal).includes("/dev/disk0s2 /"), "the sealed snapshot");
-  assert(mounts(internal).includes("/dev/disk0s1 /System/Volumes/xarts"));
+  // The sealed snapshot, and what people see; not the system's other places.
+  assertEquals(mounts(internal), ["/dev/disk0s2 /", "/dev/disk0s2 /System/Volumes/Data"]);
+  assertEquals(mounts(await disk("disk1")), []);
   assertEquals(internal.partitions.map(({ index, start }) => [index, start]), [
     [1, 24_576],
     [2, 524_312_576],
@@ -205,6 +208,29 @@ Deno.test("nobody asks about RAID sets where there are none", async () => {
   assert(!mac.asked.some((line) => line.startsWith("appleRAID")), mac.asked.join("\n"));
 });
 
+Deno.test("either sign alone makes a disk a virtual one", async () => {
+  for (
+    const [from, to] of [
+      ["<string>Virtual</string>", "<string>Physical</string>"],
+      ["<string>Disk Image</string>", "<string>Something New</string>"],
+    ] as const
+  ) {
+    const mac = new SampleMac();
+    const stdout = sample("info_disk6").replaceAll(from, to);
+    assert(stdout.includes(to));
+    mac.answers.set("info -plist disk6", { code: 0, stdout, stderr: "" });
+    assert((await disk("disk6", mac)).virtual, to);
+  }
+});
+
+Deno.test("what can be taken out or unplugged is removable", async () => {
+  const disks = await listMacosDisks(new SampleMac());
+  assertEquals(
+    disks.filter(({ removable, virtual }) => removable && !virtual).map(({ number }) => number),
+    ["disk4", "disk5", "disk7", "disk11", "disk13"],
+  );
+});
+
 Deno.test("a locked card is read-only, a blank disc has no size, a disk image is virtual", async () => {
   assert((await disk("disk5")).readOnly);
   assert(!(await disk("disk4")).readOnly);
@@ -217,13 +243,49 @@ Deno.test("a locked card is read-only, a blank disc has no size, a disk image is
 Deno.test("a disk that went away meanwhile is left out; so is a partition", async () => {
   const mac = new SampleMac();
   mac.answers.set("info -plist disk4", { code: 1, stdout: sample("info_error"), stderr: "" });
+  mac.answers.set("info -plist disk5", {
+    code: 1,
+    stdout: "Could not find disk\n",
+    stderr: "",
+  });
   mac.answers.set("info -plist disk7s2", { code: 0, stdout: sample("info_error"), stderr: "" });
   const disks = await listMacosDisks(mac);
-  assert(!disks.some(({ number }) => number === "disk4"));
+  assert(!disks.some(({ number }) => ["disk4", "disk5"].includes(number)));
   assertEquals(
     disks.find(({ number }) => number === "disk7")?.partitions.map(({ index }) => index),
     [1, 3],
   );
+});
+
+Deno.test("sizes are those of the medium; a partition without a beginning is none", async () => {
+  const mac = new SampleMac();
+  const answer = (id: string, from: string, to: string): void => {
+    const stdout = sample(`info_${id}`);
+    assert(stdout.includes(from), from);
+    mac.answers.set(`info -plist ${id}`, {
+      code: 0,
+      stdout: stdout.replace(from, to),
+      stderr: "",
+    });
+  };
+  const size = "<key>IOKitSize</key>\n\t<integer>31914983424</integer>";
+  answer("disk4", size, size.replace("31914983424", "31914983936"));
+  answer("disk7s2", "<key>PartitionMapPartitionOffset</key>", "<key>Elsewhere</key>");
+  const disks = await listMacosDisks(mac);
+  const find = (id: string): DeviceInfo | undefined =>
+    disks.find(({ number }) => number === id);
+  assertEquals(find("disk4")?.size, 31_914_983_936);
+  assertEquals(find("disk7")?.partitions.map(({ index }) => index), [1, 3]);
+});
+
+Deno.test("containers that lie on themselves end no search", async () => {
+  const mac = new SampleMac();
+  const stdout = sample("list").replaceAll(
+    "<string>disk11s2</string>",
+    "<string>disk12s1</string>",
+  );
+  mac.answers.set("list -plist", { code: 0, stdout, stderr: "" });
+  assertEquals((await disk("disk12", mac)).beneath?.toSorted(), ["disk12", "disk12s1"]);
 });
 
 Deno.test("an answer about another device is none", async () => {
@@ -240,6 +302,8 @@ Deno.test("an answer that cannot be understood is an error, not a machine withou
     "<plist><dict><key>AllDisksAndPartitions</key><dict/></dict></plist>",
     "<plist><dict><key>AllDisksAndPartitions</key><array><true/></array></dict></plist>",
     "<plist><dict><key>AllDisksAndPartitions</key><array><dict/></array></dict></plist>",
+    "<plist><dict><key>AllDisksAndPartitions</key><array><dict><key>DeviceIdentifier</key>" +
+    "<string>disk4</string><key>Partitions</key><dict/></dict></array></dict></plist>",
     sample("list").replace(
       "<string>disk4s1</string>\n\t\t\t\t\t<key>DiskUUID",
       "<true/>" +
@@ -262,6 +326,57 @@ Deno.test("an answer that cannot be understood is an error, not a machine withou
     ImagingError,
     "diskutil list -plist: Unable to run because unable to use the DiskManagement",
   );
+});
+
+Deno.test("whatever diskutil answers, it is a list of disks or an error for people", async () => {
+  const next = seededNumbers(97);
+  const names = ["list", "info_disk4", "info_disk7s2", "info_disk11", "raid"];
+  const pieces = [
+    "disk4",
+    "disk11s2",
+    "-1",
+    "99",
+    "s1",
+    "",
+    " ",
+    "/",
+    "&amp;",
+    "</",
+    "<true/>",
+  ];
+  let lists = 0;
+  for (let round = 0; round < 400; round++) {
+    const mac = new SampleMac();
+    for (const name of names) {
+      let text = sample(name);
+      for (let change = next(2); change >= 0; change--) {
+        // Values are what an answer is made of.
+        const values = [...text.matchAll(/>([^<\s][^<]*)</g)];
+        const value = values[next(values.length)];
+        const at = (value?.index ?? 0) + 1;
+        text = text.slice(0, at) + (pieces[next(pieces.length)] ?? "") +
+          text.slice(at + next(2) * (value?.[1]?.length ?? 0));
+      }
+      const question = name === "raid"
+        ? "appleRAID list -plist"
+        : name === "list"
+        ? next(2) === 0 ? "list -plist" : "nothing"
+        : name.replace("info_", "info -plist ");
+      mac.answers.set(question, { code: 0, stdout: text, stderr: "" });
+    }
+    try {
+      for (const { size, number, partitions } of await listMacosDisks(mac)) {
+        assert(Number.isSafeInteger(size) && size >= 0 && /^disk\d+(s\d+)*$/.test(number));
+        for (const { start, index } of partitions) {
+          assert(Number.isSafeInteger(start) && start >= 0 && Number.isSafeInteger(index));
+        }
+      }
+      lists++;
+    } catch (error) {
+      if (!(error instanceof ImagingError)) throw error;
+    }
+  }
+  assert(lists > 40 && lists < 400, `${lists} lists: the changes are badly chosen`);
 });
 
 Deno.test("names of devices are told apart from other paths", () => {
@@ -399,6 +514,7 @@ Deno.test("folders say whether they are for devices, and what FAT puts up with",
     onDevice: "disk4s1",
     forDevices: false,
     fileLimit: { fileSystem: "FAT", bytes: 4_294_967_295 },
+    beneath: ["disk4s1", "disk4"],
   });
   assertEquals(await locateMacos("/dev", mac), {
     kind: "directory",
@@ -407,6 +523,7 @@ Deno.test("folders say whether they are for devices, and what FAT puts up with",
     onDevice: "5:1",
     forDevices: true,
     fileLimit: undefined,
+    beneath: [],
   });
   const root = await locateMacos("/", mac);
   assertEquals(root.kind === "directory" && [root.forDevices, root.fileLimit], [
@@ -540,7 +657,13 @@ Deno.test("for one partition the others stay mounted", async () => {
 Deno.test("what is not mounted any more, and other claims, ask for nothing", async () => {
   const mac = answering(new SampleMac());
   const gone: DeviceClaim = { kind: "mounted", device: "/dev/disk4s1", where: "/Volumes/GONE" };
-  await unmountMacos([gone], mac.diskutil);
+  const where = "/Volumes/CARD & CO";
+  await unmountMacos([gone, { ...gone, device: "/dev/disk4s2", where }], mac.diskutil);
+  assertEquals(deeds(mac), []);
+  const { claims } = await disk("disk4");
+  const stdout = sample("list").replaceAll("<key>MountPoint</key>", "<key>WasMountedAt</key>");
+  mac.answers.set("list -plist", { code: 0, stdout, stderr: "" });
+  await unmountMacos(claims, mac.diskutil);
   assertEquals(deeds(mac), []);
   const idle = new SampleMac();
   await unmountMacos((await disk("disk8")).claims, idle.diskutil);
@@ -590,8 +713,13 @@ Deno.test("a few runs go on at once, the others wait for their turn", async () =
     return { code: 0, stdout: name, stderr: "" };
   }, 3);
   const names = Array.from({ length: 10 }, (_, index) => String(index));
-  const all = await Promise.allSettled(names.map((name) => run([name])));
+  const all = await Promise.allSettled(names.map(async (name) => {
+    await run([name]);
+    // Those that come later wait, too.
+    await run([`${name}, later`]);
+  }));
   assertEquals(most, 3);
+  assertEquals(order.splice(10).length, 9);
   assertEquals(order, names);
   assertEquals(all.filter(({ status }) => status === "rejected").length, 1);
   // A run that failed has given its place back.

@@ -140,7 +140,7 @@ const BASIC_DATA_GUID =
 const OTHER_GUID =
   "{0x01234567, 0x89AB, 0xCDEF, {0xFE, 0xDC, 0xBA, 0x98, 0x76, 0x54, 0x32, 0x10}}";
 
-/** Numbers beyond 32 bits, and different ones wherever two could be mistaken. */
+/** Numbers as large as their fields, and different ones wherever two could be mistaken. */
 const READERS: Readonly<Record<string, ReaderExample>> = {
   IO_STATUS_BLOCK: {
     c: "IO_STATUS_BLOCK it = {.Status = (NTSTATUS) 0xC0000022, .Information = 0x123456789A}",
@@ -160,13 +160,13 @@ const READERS: Readonly<Record<string, ReaderExample>> = {
   },
   DISK_GEOMETRY_EX: {
     c: `DISK_GEOMETRY_EX it = {.Geometry = {.Cylinders.QuadPart = 3, .MediaType = FixedMedia,
-      .TracksPerCylinder = 2, .SectorsPerTrack = 5, .BytesPerSector = 4096},
+      .TracksPerCylinder = 65537, .SectorsPerTrack = 65539, .BytesPerSector = 65536},
       .DiskSize.QuadPart = 8001563222016}`,
     read: layouts.diskGeometryEx,
     expected: {
       mediaType: 12,
-      bytesPerSector: 4096,
-      cylinderBytes: 3 * 2 * 5 * 4096,
+      bytesPerSector: 65536,
+      cylinderBytes: 3 * 65537 * 65539 * 65536,
       size: 8001563222016,
     },
   },
@@ -178,21 +178,21 @@ const READERS: Readonly<Record<string, ReaderExample>> = {
   VOLUME_DISK_EXTENTS: {
     c: `struct { VOLUME_DISK_EXTENTS head; DISK_EXTENT more; } it = {
       .head = {.NumberOfDiskExtents = 2,
-        .Extents = {{.DiskNumber = 3, .StartingOffset.QuadPart = 1048576,
+        .Extents = {{.DiskNumber = 0x81234567, .StartingOffset.QuadPart = 1048576,
           .ExtentLength.QuadPart = 500000000000}}},
       .more = {.DiskNumber = 7, .StartingOffset.QuadPart = 5000000000000,
         .ExtentLength.QuadPart = 512}}`,
     read: layouts.volumeDiskExtents,
     expected: [
-      { disk: 3, start: 1048576, size: 500000000000 },
+      { disk: 0x81234567, start: 1048576, size: 500000000000 },
       { disk: 7, start: 5000000000000, size: 512 },
     ],
   },
   STORAGE_DEVICE_NUMBER: {
-    c: `STORAGE_DEVICE_NUMBER it = {.DeviceType = FILE_DEVICE_DISK, .DeviceNumber = 4,
-      .PartitionNumber = 2}`,
+    c: `STORAGE_DEVICE_NUMBER it = {.DeviceType = 0x80000007, .DeviceNumber = 0x90000004,
+      .PartitionNumber = 0xA0000002}`,
     read: layouts.storageDeviceNumber,
-    expected: { type: 7, number: 4, partition: 2 },
+    expected: { type: 0x80000007, number: 0x90000004, partition: 0xa0000002 },
   },
   "STORAGE_DEVICE_NUMBER of what has no partitions": {
     c: `STORAGE_DEVICE_NUMBER it = {.DeviceType = FILE_DEVICE_CD_ROM, .DeviceNumber = 1,
@@ -201,9 +201,9 @@ const READERS: Readonly<Record<string, ReaderExample>> = {
     expected: { type: 2, number: 1, partition: undefined },
   },
   GET_DISK_ATTRIBUTES: {
-    c: "GET_DISK_ATTRIBUTES it = {.Version = 16, .Attributes = 3}",
+    c: "GET_DISK_ATTRIBUTES it = {.Version = 16, .Attributes = 0x1000000003}",
     read: layouts.diskAttributes,
-    expected: 3,
+    expected: 0x1000000003,
   },
   "DRIVE_LAYOUT_INFORMATION_EX of a GPT": {
     c: `struct { DRIVE_LAYOUT_INFORMATION_EX head; PARTITION_INFORMATION_EX more; } it = {
@@ -277,13 +277,13 @@ const READERS: Readonly<Record<string, ReaderExample>> = {
   PARTITION_INFORMATION_EX: {
     c: `PARTITION_INFORMATION_EX it = {.PartitionStyle = PARTITION_STYLE_RAW,
       .StartingOffset.QuadPart = 0, .PartitionLength.QuadPart = 4000000000000,
-      .PartitionNumber = 0}`,
+      .PartitionNumber = 0x80000001}`,
     read: layouts.partitionInformation,
     expected: {
       style: "raw",
       start: 0,
       size: 4000000000000,
-      number: 0,
+      number: 0x80000001,
       type: "",
       id: "",
       name: "",
@@ -306,9 +306,9 @@ const READERS: Readonly<Record<string, ReaderExample>> = {
     expected: { size: 1, allocated: 0, directory: false, deletePending: true },
   },
   FILE_BASIC_INFORMATION: {
-    c: "FILE_BASIC_INFORMATION it = {.ChangeTime.QuadPart = -1, .FileAttributes = 0x220}",
+    c: "FILE_BASIC_INFORMATION it = {.ChangeTime.QuadPart = -1, .FileAttributes = 0x80000220}",
     read: layouts.fileAttributes,
-    expected: 0x220,
+    expected: 0x80000220,
   },
   FILE_INTERNAL_INFORMATION: {
     c: "FILE_INTERNAL_INFORMATION it = {.IndexNumber.QuadPart = 0x8005000000012345LL}",
@@ -335,9 +335,9 @@ const READERS: Readonly<Record<string, ReaderExample>> = {
     expected: { serial: 0xdeadbeef, label: "X" },
   },
   FILE_FS_DEVICE_INFORMATION: {
-    c: "FILE_FS_DEVICE_INFORMATION it = {.DeviceType = 7, .Characteristics = 0x10003}",
+    c: "FILE_FS_DEVICE_INFORMATION it = {.DeviceType = 0x80007, .Characteristics = 0x80010003}",
     read: layouts.fileSystemDevice,
-    expected: { type: 7, characteristics: 0x10003 },
+    expected: { type: 0x80007, characteristics: 0x80010003 },
   },
   FILE_ALLOCATED_RANGE_BUFFER: {
     c: `FILE_ALLOCATED_RANGE_BUFFER it[2] = {
@@ -347,33 +347,33 @@ const READERS: Readonly<Record<string, ReaderExample>> = {
     expected: [{ start: 0, size: 65536 }, { start: 9000000000000, size: 5000000000 }],
   },
   SHELLEXECUTEINFOW: {
-    c: "SHELLEXECUTEINFOW it = {.hProcess = (HANDLE) 0x1234}",
+    c: "SHELLEXECUTEINFOW it = {.hProcess = (HANDLE) 0x80001234ABCD}",
     read: layouts.shellExecuteProcess,
-    expected: 0x1234n,
+    expected: 0x80001234abcdn,
   },
   TOKEN_ELEVATION: {
-    c: "TOKEN_ELEVATION it = {.TokenIsElevated = 1}",
+    c: "TOKEN_ELEVATION it = {.TokenIsElevated = 0x10000}",
     read: layouts.isElevated,
     expected: true,
   },
   STORAGE_DESCRIPTOR_HEADER: {
-    c: "STORAGE_DESCRIPTOR_HEADER it = {.Version = 40, .Size = 300}",
+    c: "STORAGE_DESCRIPTOR_HEADER it = {.Version = 40, .Size = 0x80000300}",
     read: storage.storageDescriptorSize,
-    expected: 300,
+    expected: 0x80000300,
   },
   STORAGE_DEVICE_DESCRIPTOR: {
     c: `struct { STORAGE_DEVICE_DESCRIPTOR head; char vendor[9]; char product[17];
         char revision[5]; char serial[21]; } it = {
       .head = {.Version = 40, .Size = 92, .DeviceType = 0, .RemovableMedia = TRUE,
         .VendorIdOffset = 40, .ProductIdOffset = 49, .ProductRevisionOffset = 66,
-        .SerialNumberOffset = 71, .BusType = BusTypeUsb},
+        .SerialNumberOffset = 71, .BusType = BusTypeMaxReserved << 16},
       .vendor = "SanDisk ", .product = "Ultra USB 3.0   ", .revision = "1.00",
       .serial = "  4C53000123456789  "}`,
     read: storage.storageDeviceDescriptor,
     expected: {
       deviceType: 0,
       removableMedia: true,
-      busType: 7,
+      busType: 0x7f0000,
       vendor: "SanDisk",
       product: "Ultra USB 3.0",
       revision: "1.00",
@@ -382,10 +382,10 @@ const READERS: Readonly<Record<string, ReaderExample>> = {
   },
   STORAGE_ACCESS_ALIGNMENT_DESCRIPTOR: {
     c: `STORAGE_ACCESS_ALIGNMENT_DESCRIPTOR it = {.Version = 28, .Size = 28,
-      .BytesPerCacheLine = 64, .BytesPerLogicalSector = 512,
-      .BytesPerPhysicalSector = 4096}`,
+      .BytesPerCacheLine = 64, .BytesPerLogicalSector = 65536,
+      .BytesPerPhysicalSector = 131072}`,
     read: storage.storageAccessAlignment,
-    expected: { logicalSector: 512, physicalSector: 4096 },
+    expected: { logicalSector: 65536, physicalSector: 131072 },
   },
   STORAGE_ADAPTER_SERIAL_NUMBER: {
     c: `STORAGE_ADAPTER_SERIAL_NUMBER it = {.Version = 264, .Size = 264,
@@ -414,8 +414,8 @@ const BUILDERS: Readonly<Record<string, BuilderExample>> = {
   OBJECT_ATTRIBUTES: {
     c: `OBJECT_ATTRIBUTES it = {.Length = sizeof(OBJECT_ATTRIBUTES),
       .RootDirectory = (HANDLE) 0x44, .ObjectName = (PUNICODE_STRING) 0x0000700012345678,
-      .Attributes = OBJ_CASE_INSENSITIVE}`,
-    built: layouts.objectAttributes(0x0000700012345678n, 0x40, 0x44n),
+      .Attributes = 0x80000000 | OBJ_CASE_INSENSITIVE}`,
+    built: layouts.objectAttributes(0x0000700012345678n, 0x80000040, 0x44n),
   },
   OVERLAPPED: {
     c: `OVERLAPPED it = {.Offset = 0x89ABCDEF, .OffsetHigh = 0x123,
@@ -452,22 +452,22 @@ const BUILDERS: Readonly<Record<string, BuilderExample>> = {
   },
   SHELLEXECUTEINFOW: {
     c: `SHELLEXECUTEINFOW it = {.cbSize = sizeof(SHELLEXECUTEINFOW),
-      .fMask = SEE_MASK_NOCLOSEPROCESS, .lpVerb = (LPCWSTR) 0x11, .lpFile = (LPCWSTR) 0x22,
+      .fMask = 0x80000000 | SEE_MASK_NOCLOSEPROCESS, .lpVerb = (LPCWSTR) 0x11, .lpFile = (LPCWSTR) 0x22,
       .lpParameters = (LPCWSTR) 0x33, .lpDirectory = (LPCWSTR) 0x44,
-      .nShow = SW_SHOWNORMAL}`,
+      .nShow = -1}`,
     built: layouts.shellExecuteInfo({
-      mask: 0x40,
+      mask: 0x80000040,
       verb: 0x11n,
       file: 0x22n,
       parameters: 0x33n,
       directory: 0x44n,
-      show: 1,
+      show: -1,
     }),
   },
   STORAGE_PROPERTY_QUERY: {
-    c: `STORAGE_PROPERTY_QUERY it = {.PropertyId = StorageAccessAlignmentProperty,
+    c: `STORAGE_PROPERTY_QUERY it = {.PropertyId = 0x70000 | StorageAccessAlignmentProperty,
       .QueryType = PropertyStandardQuery}`,
-    built: storage.storagePropertyQuery(6),
+    built: storage.storagePropertyQuery(0x70006),
   },
 };
 
@@ -604,7 +604,7 @@ Deno.test("a volume with more extents than there is room for is refused", () => 
   const bytes = filled(layouts.volumeDiskExtentsBytes(2), { 0: 3 });
   assertThrows(() => layouts.volumeDiskExtents(bytes), RangeError, "3 extents");
   assertEquals(layouts.volumeDiskExtentCount(bytes), 3);
-  layouts.viewOf(bytes).setUint32(0, 0xffffffff, true);
+  layouts.viewOf(bytes).setUint32(0, 0x10001, true);
   assertThrows(() => layouts.volumeDiskExtents(bytes), RangeError);
   layouts.viewOf(bytes).setUint32(0, 2, true);
   assertEquals(layouts.volumeDiskExtents(bytes).length, 2);
@@ -614,7 +614,7 @@ Deno.test("a volume with more extents than there is room for is refused", () => 
 Deno.test("a partition table with more entries than there is room for is refused", () => {
   const bytes = filled(layouts.driveLayoutBytes(4), { 4: 5 });
   assertThrows(() => layouts.driveLayout(bytes), RangeError, "5 entries");
-  layouts.viewOf(bytes).setUint32(4, 0xffffffff, true);
+  layouts.viewOf(bytes).setUint32(4, 0x10001, true);
   assertThrows(() => layouts.driveLayout(bytes), RangeError);
 });
 
@@ -632,8 +632,10 @@ Deno.test("names of file systems and volumes are counted, not closed by a NUL", 
   const ntfs = filled(20, { 0: 0x40, 8: 8 }, "NTFS", 12);
   assertEquals(layouts.fileSystemAttributes(ntfs), { flags: 0x40, name: "NTFS" });
   // Longer than the buffer: the system would have said so, so it is something else.
-  layouts.viewOf(ntfs).setUint32(8, 10, true);
-  assertThrows(() => layouts.fileSystemAttributes(ntfs), RangeError, "10 bytes of text");
+  for (const length of [10, 0x10008]) {
+    layouts.viewOf(ntfs).setUint32(8, length, true);
+    assertThrows(() => layouts.fileSystemAttributes(ntfs), RangeError, "bytes of text");
+  }
   const volume = filled(48, { 8: 1, 12: 10 }, "KÄRTE and more", 18);
   assertEquals(layouts.fileSystemVolume(volume), { serial: 1, label: "KÄRTE" });
   assertEquals(layouts.fileSystemVolume(filled(18, {})), { serial: 0, label: "" });

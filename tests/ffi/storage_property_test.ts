@@ -53,7 +53,7 @@ Deno.test("texts are trimmed, and what cannot be shown is not", () => {
 
 Deno.test("an offset that points to no text is one of no text", () => {
   // 0 is documented, -1 is what some drivers give; the others would be no text.
-  for (const offset of [0, 0xffffffff, 1, 35, 40, 41, 0x7fffffff]) {
+  for (const offset of [0, 0xffffffff, 1, 35, 40, 41, 0x10024]) {
     const bytes = descriptor({ SerialNumber: offset, ProductId: offset }, "abc\0");
     const { product, rawSerial } = storageDeviceDescriptor(bytes);
     assertEquals([product, rawSerial], [undefined, undefined], String(offset));

@@ -6,9 +6,15 @@ import type { FileStatus } from "../../../ffi/system_files.ts";
 import type { MacosQueries } from "../../../src/devices/macos_disks.ts";
 import type { DiskutilAnswer } from "../../../src/devices/macos_diskutil.ts";
 
+const read = new Map<string, string>();
+
 /** The content of a sample. */
 export function sample(name: string): string {
-  return Deno.readTextFileSync(new URL(`${name}.plist`, import.meta.url));
+  const known = read.get(name);
+  if (known !== undefined) return known;
+  const text = Deno.readTextFileSync(new URL(`${name}.plist`, import.meta.url));
+  read.set(name, text);
+  return text;
 }
 
 /** An error as macOS answers it. */

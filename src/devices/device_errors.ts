@@ -1,0 +1,24 @@
+/** Errors that mean the same on every operating system. */
+import { ReadError, WriteError } from "../core/errors.ts";
+
+/** The disk was unplugged, or its medium taken out, while it was read. */
+export function wentAway(name: string, error: ReadError): ReadError {
+  return new ReadError(
+    `cannot read ${name} at byte ${error.offset}: the device went away`,
+    error.offset,
+    {
+      cause: error,
+      osCode: "ENODEV",
+      hint: "plug it in again, then run the same command to go on",
+    },
+  );
+}
+
+/** Somebody writes behind the end of a device of `size` bytes. */
+export function tooLarge(name: string, size: number): WriteError {
+  return new WriteError(
+    `cannot write to ${name}: what comes is larger than its ${size} bytes`,
+    size,
+    { hint: "choose a larger target" },
+  );
+}
