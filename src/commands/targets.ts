@@ -3,6 +3,7 @@ import { isZeroFrom } from "../copy/find_data.ts";
 import type { BlockSource } from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
 import { printable } from "../core/text.ts";
+import { plural } from "../core/units.ts";
 import type { DeviceInfo, Location } from "../devices/device.ts";
 import {
   claimsOn,
@@ -32,6 +33,8 @@ export interface WritePlan {
   readonly sourceLocation: Location | undefined;
   readonly unmount: boolean;
   readonly cutZeros: boolean;
+  /** May a whole disk go into a partition? */
+  readonly force: boolean;
   /** Do not ask. */
   readonly yes: boolean;
 }
@@ -41,6 +44,7 @@ export const WRITE_OPTIONS: readonly OptionSpec[] = [
   SHARED_OPTIONS.yes,
   SHARED_OPTIONS.unmount,
   SHARED_OPTIONS.cutZeros,
+  { name: "force", help: "write an image of a whole disk into a partition" },
   SHARED_OPTIONS.noVerify,
   SHARED_OPTIONS.hash,
   SHARED_OPTIONS.blockSize,
@@ -53,6 +57,7 @@ export function writePlanOf(invocation: Invocation, medium: OpenedMedium): Write
     sourceLocation: medium.location,
     unmount: isSet(invocation, "unmount"),
     cutZeros: isSet(invocation, "cut-zeros"),
+    force: isSet(invocation, "force"),
     yes: isSet(invocation, "yes"),
   };
 }
@@ -117,6 +122,7 @@ async function checkTarget(
   const hard = found.find((refusal) => !lifted.includes(refusal));
   if (hard !== undefined) throw refused(hard);
   if (target.kind !== "device") throw new Error(`${path} passed as a device and is none`);
+  await checkScope(plan, target);
   const bytes = lifted.some(({ code }) => code === "too-small")
     ? await fittingBytes(context, plan, target)
     : imageSize;
@@ -125,7 +131,29 @@ async function checkTarget(
   return { target, bytes, unmount: plan.unmount || mounted !== undefined };
 }
 
-/** What the rules must know of the plan. No rule can be lifted by force. */
+/**
+ * Nothing starts from a whole disk inside of a partition: whoever names one there has most
+ * likely meant the disk.
+ */
+async function checkScope(plan: WritePlan, target: Target): Promise<void> {
+  const { source, force } = plan;
+  if (target.partition === undefined || source.sequential || force) return;
+  // Loaded when it is needed: most targets are whole disks.
+  const { readDiskContent } = await import("./disk_content.ts");
+  const { table, partitions } = await readDiskContent(source);
+  if (partitions.length === 0) return;
+  throw new ImagingError(
+    "environment",
+    `cannot write to ${target.path}: it is a partition, and ${source.name} holds a whole ` +
+      `disk (${table.title}, ${plural(partitions.length, "partition")})`,
+    {
+      hint: `name the disk, ${target.disk.path} (\`sectorshot list\` shows the disks), or ` +
+        "add --force to write it into the partition",
+    },
+  );
+}
+
+/** What the rules must know of the plan. None of them can be lifted by force. */
 function rulesOf(plan: WritePlan): Pick<WriteRequest, "source" | "unmount" | "force"> {
   return { source: plan.sourceLocation, unmount: plan.unmount, force: false };
 }

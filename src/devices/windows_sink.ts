@@ -25,7 +25,13 @@ import {
   writeChannel,
 } from "./windows_io.ts";
 import { measureMedium } from "./windows_size.ts";
-import { allowWholeVolume, isWholeDisk, nodeOf, openDevice } from "./windows_source.ts";
+import {
+  allowWholeVolume,
+  isWholeDisk,
+  nodeOf,
+  openDevice,
+  sourceThrough,
+} from "./windows_source.ts";
 import { listWindowsVolumes, titleOf } from "./windows_volumes.ts";
 
 type DeviceLocation = Extract<Location, { kind: "device" }>;
@@ -150,8 +156,9 @@ async function openLocked(
   locks.push(handle);
   const isDisk = isWholeDisk(location);
   if (!isDisk) {
-    await lockVolume(calls, handle, name, clock);
+    // As long as a file system is there that can allow it.
     await allowWholeVolume(calls, handle);
+    await lockVolume(calls, handle, name, clock);
   }
   await checkWritable(calls, handle);
   const { size, sectorSize } = await measureMedium(calls, handle, isDisk);
@@ -214,6 +221,8 @@ class WindowsSink implements DeviceSink {
 
   async reread(): Promise<BlockSource> {
     const { calls, name, elevated } = this.#channel;
+    // A locked volume lets itself be opened by nobody, not even by who has locked it.
+    if (!isWholeDisk(this.#location)) return sourceThrough(this.#channel, this.size);
     try {
       return await openDevice(calls, this.#location, elevated, false);
     } catch (cause) {

@@ -92,11 +92,24 @@ async function openFile(
   elevated: boolean,
 ): Promise<BlockSource> {
   const handle = await calls.call("open", path, direct ? OPENINGS.readDirect : OPENINGS.read);
-  const size = await sizeOfFile(calls, handle);
-  const alignment = direct ? FILE_ALIGNMENT : 1;
-  const channel = { calls, handle, name: path, alignment, attempt: "file", elevated } as const;
-  const sectorSize = DEFAULT_SECTOR_BYTES;
-  return new WindowsSource(channel, { size, sectorSize, isDevice: false, ownsThread: true });
+  try {
+    const size = await sizeOfFile(calls, handle);
+    const alignment = direct ? FILE_ALIGNMENT : 1;
+    const name = path;
+    const channel: WindowsChannel = {
+      calls,
+      handle,
+      name,
+      alignment,
+      attempt: "file",
+      elevated,
+    };
+    const sectorSize = DEFAULT_SECTOR_BYTES;
+    return new WindowsSource(channel, { size, sectorSize, isDevice: false, owned: "thread" });
+  } catch (error) {
+    await closeHandle(calls, handle);
+    throw error;
+  }
 }
 
 /**
@@ -125,11 +138,18 @@ export async function openDevice(
       attempt: "disk",
       elevated,
     };
-    return new WindowsSource(channel, { size, sectorSize, isDevice: true, ownsThread });
+    const owned = ownsThread ? "thread" : "handle";
+    return new WindowsSource(channel, { size, sectorSize, isDevice: true, owned });
   } catch (error) {
     await closeHandle(calls, handle);
     throw error;
   }
+}
+
+/** Reads through what somebody else has opened for direct access, and closes. */
+export function sourceThrough(channel: WindowsChannel, size: number): BlockSource {
+  const { alignment: sectorSize } = channel;
+  return new WindowsSource(channel, { size, sectorSize, isDevice: true, owned: "nothing" });
 }
 
 /** What is known of an opened source. */
@@ -138,8 +158,8 @@ interface SourceTraits {
   readonly size: number;
   readonly sectorSize: number;
   readonly isDevice: boolean;
-  /** Does the thread end with the source? */
-  readonly ownsThread: boolean;
+  /** What ends with the source: nothing, its handle, or the thread as well. */
+  readonly owned: "nothing" | "handle" | "thread";
 }
 
 class WindowsSource implements BlockSource {
@@ -187,7 +207,9 @@ class WindowsSource implements BlockSource {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await closeHandle(this.#channel.calls, this.#channel.handle);
-    if (this.#traits.ownsThread) this.#channel.calls[Symbol.dispose]();
+    const { calls, handle } = this.#channel;
+    const { owned } = this.#traits;
+    if (owned !== "nothing") await closeHandle(calls, handle);
+    if (owned === "thread") calls[Symbol.dispose]();
   }
 }

@@ -3,6 +3,7 @@
  * nothing lost or half made.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { linuxTest } from "../support/linux_test.ts";
 import { LoopDevice } from "../support/loop_device.ts";
 import { run, runCli, tryRun } from "../support/run_cli.ts";
 import { numberedSectors, TemporaryFolder } from "../support/temporary.ts";
@@ -307,19 +308,19 @@ const CASES: readonly (readonly [
 ];
 
 for (const [what, args, error, hint] of CASES) {
-  Deno.test(`bad input: ${what}`, async () => {
+  linuxTest(`bad input: ${what}`, async () => {
     await assertFails(args, error, hint);
   });
 }
 
-Deno.test("bad input: --json and - both want stdout", async () => {
+linuxTest("bad input: --json and - both want stdout", async () => {
   await using folder = await workshop();
   const { code, stderr } = await runCli(["read", folder.file("source"), "-", "--json"]);
   assertEquals(code, 1);
   assertMatch(stderr, /^sectorshot: error: cannot use --json with -/);
 });
 
-Deno.test("bad input: stdin cannot be read from the middle", async () => {
+linuxTest("bad input: stdin cannot be read from the middle", async () => {
   await using folder = await workshop();
   const args = ["read", "-", folder.file("new.img"), "--offset=512"];
   const { code, stderr } = await runCli(args, { stdin: numberedSectors(4096) });
@@ -328,7 +329,7 @@ Deno.test("bad input: stdin cannot be read from the middle", async () => {
   assertMatch(stderr, /^sectorshot: hint: /m);
 });
 
-Deno.test({
+linuxTest({
   name: "bad input: a device without a medium",
   ignore,
   async fn(): Promise<void> {
@@ -346,7 +347,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "bad input: a device as the image of read",
   ignore,
   async fn(): Promise<void> {
@@ -369,7 +370,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "bad input: the image behind the device that is read",
   ignore,
   async fn(): Promise<void> {
@@ -384,7 +385,7 @@ Deno.test({
   },
 });
 
-Deno.test("help: every verb has one, on stdout, with exit code 0", async () => {
+linuxTest("help: every verb has one, on stdout, with exit code 0", async () => {
   const { code, stdout, stderr } = await runCli(["--help"]);
   assertEquals([code, stderr], [0, ""]);
   const verbs = [...stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, verb = ""]) => verb);
@@ -401,7 +402,7 @@ Deno.test("help: every verb has one, on stdout, with exit code 0", async () => {
   }
 });
 
-Deno.test("--version says the version of deno.json", async () => {
+linuxTest("--version says the version of deno.json", async () => {
   const { version } = JSON.parse(
     await Deno.readTextFile(new URL("../../deno.json", import.meta.url)),
   ) as { version: string };
@@ -414,7 +415,7 @@ Deno.test("--version says the version of deno.json", async () => {
   assertEquals(stdout, `sectorshot ${version} (from source${known})\n`);
 });
 
-Deno.test("names that begin with a dash come behind --", async () => {
+linuxTest("names that begin with a dash come behind --", async () => {
   await using folder = await TemporaryFolder.create();
   await folder.write("-odd", numberedSectors(4096));
   const { code, stderr } = await runCli(["read", "--hash=none", "--", "-odd", "--.img"], {

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { linuxTest } from "../support/linux_test.ts";
 import { BAD_DISK_TOOLS, badDisk, type ByteRange } from "../support/bad_disk.ts";
 import { LoopDevice } from "../support/loop_device.ts";
 import { digestOf, run, runCli, RunningCli, tryRun } from "../support/run_cli.ts";
@@ -39,7 +40,7 @@ async function rangesInMap(map: string, status: string): Promise<ByteRange[]> {
 }
 
 for (const sectorSize of [512, 4096]) {
-  Deno.test({
+  linuxTest({
     name: `bad sectors of ${sectorSize} bytes: zeros in the image, - in the map, exit code 4`,
     ignore,
     async fn(): Promise<void> {
@@ -66,7 +67,7 @@ for (const sectorSize of [512, 4096]) {
   });
 }
 
-Deno.test({
+linuxTest({
   name: "bad sectors are in the result event of read",
   ignore,
   async fn(): Promise<void> {
@@ -85,7 +86,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "bad sectors: --offset counts them from where it begins",
   ignore,
   async fn(): Promise<void> {
@@ -105,7 +106,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "bad sectors: read - counts them too",
   ignore,
   async fn(): Promise<void> {
@@ -120,7 +121,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "bad sectors: --verify of an image with zeros for them succeeds, with exit code 4",
   ignore,
   async fn(): Promise<void> {
@@ -137,7 +138,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "bad sectors: an interrupted read that goes on keeps the bad areas that it knew",
   ignore,
   async fn(): Promise<void> {
@@ -168,7 +169,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "bad sectors: the image that was made can be made anew with --force",
   ignore,
   async fn(): Promise<void> {
@@ -188,7 +189,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "bad sectors: GNU ddrescue goes on with our map on a disk that works again",
   ignore: ignore || needs("ddrescue"),
   async fn(): Promise<void> {
@@ -205,7 +206,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "bad sectors: hash counts them as zeros, lists them, exit code 4",
   ignore,
   async fn(): Promise<void> {
@@ -220,7 +221,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "bad sectors: verify lists them, and what could be read is compared",
   ignore,
   async fn(): Promise<void> {
@@ -243,7 +244,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "bad sectors: verify of a bad device as IMAGE against a good TARGET lists them",
   ignore,
   async fn(): Promise<void> {
@@ -257,7 +258,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "bad sectors: clone puts zeros in their place, lists them, exit code 4",
   ignore,
   async fn(): Promise<void> {
@@ -274,7 +275,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "bad sectors: info understands what can be read, and says what cannot",
   ignore: ignore || needs("sfdisk"),
   async fn(): Promise<void> {
@@ -293,7 +294,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "bad sectors: write does not take an unreadable image for zeros",
   ignore,
   async fn(): Promise<void> {
@@ -309,7 +310,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "bad sectors: info says what cannot be read",
   ignore,
   async fn(): Promise<void> {
@@ -322,7 +323,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "a source that vanishes ends with 1 and goes on when it is back",
   ignore,
   async fn(): Promise<void> {

@@ -1,5 +1,6 @@
 /** What the world around does to it: full disks, pipes that close, programs that listen. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { linuxTest } from "../support/linux_test.ts";
 import { BAD_DISK_TOOLS, NbdDisk } from "../support/bad_disk.ts";
 import { LoopDevice } from "../support/loop_device.ts";
 import { CLI, digestOf, run, runCli, RunningCli, tryRun } from "../support/run_cli.ts";
@@ -10,7 +11,7 @@ const ignoreMount = needs("root", "mount", "umount", "sha256sum", "cmp");
 const MIB = 1024 * 1024;
 
 for (const interval of [[], ["--map-interval=0.01", "--block-size=64K"]]) {
-  Deno.test({
+  linuxTest({
     name: `a full disk: the part stays and goes on elsewhere ${interval.join(" ")}`,
     ignore: ignoreMount || needs("ddrescuelog"),
     async fn(): Promise<void> {
@@ -38,7 +39,7 @@ for (const interval of [[], ["--map-interval=0.01", "--block-size=64K"]]) {
   });
 }
 
-Deno.test({
+linuxTest({
   name: "a full disk: the same command goes on when there is room again",
   ignore: ignoreMount,
   async fn(): Promise<void> {
@@ -55,7 +56,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "a full disk: an image does not get its name before its digests are there",
   ignore: ignoreMount,
   async fn(): Promise<void> {
@@ -81,7 +82,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "a read-only folder is an error before anything is read",
   ignore: ignoreMount,
   async fn(): Promise<void> {
@@ -97,7 +98,7 @@ Deno.test({
   },
 });
 
-Deno.test("a reader of stdout that goes away ends it with 1, and no stack trace", async () => {
+linuxTest("a reader of stdout that goes away ends it with 1, and no stack trace", async () => {
   await using folder = await TemporaryFolder.create();
   const from = await folder.write("from", numberedSectors(32 * MIB));
   const line = 'set -o pipefail; "${@:2}" read "$1" - | head -c 1000 | wc -c';
@@ -109,7 +110,7 @@ Deno.test("a reader of stdout that goes away ends it with 1, and no stack trace"
   assert(!/\.ts:\d/.test(stderr), stderr);
 });
 
-Deno.test("a reader of the events that goes away does not spoil the image", async () => {
+linuxTest("a reader of the events that goes away does not spoil the image", async () => {
   await using folder = await TemporaryFolder.create();
   const from = await folder.write("from", numberedSectors(8 * MIB));
   const image = folder.file("card.img");
@@ -121,7 +122,7 @@ Deno.test("a reader of the events that goes away does not spoil the image", asyn
   await run("cmp", [from, image]);
 });
 
-Deno.test("list into a closed pipe ends without a stack trace", async () => {
+linuxTest("list into a closed pipe ends without a stack trace", async () => {
   await using running = RunningCli.start(["list", "--all"]);
   await running.closeStdout();
   const { code, stderr } = await running.end();
@@ -129,7 +130,7 @@ Deno.test("list into a closed pipe ends without a stack trace", async () => {
   assert(!/\.ts:\d|bug/.test(stderr), stderr);
 });
 
-Deno.test("--quiet: no progress and no notes, but warnings, errors and results", async () => {
+linuxTest("--quiet: no progress and no notes, but warnings, errors and results", async () => {
   await using folder = await TemporaryFolder.create();
   const from = await folder.write("from", numberedSectors(MIB));
   const image = folder.file("card.img");
@@ -151,7 +152,7 @@ for (
   ] as const
 ) {
   const name = `colors: ${options.join("") || "no option"}, NO_COLOR="${noColor}", in a pipe`;
-  Deno.test(`${name}: ${colored ? "some" : "none"}`, async () => {
+  linuxTest(`${name}: ${colored ? "some" : "none"}`, async () => {
     const { stderr } = await runCli(["info", "/missing", ...options], {
       env: { NO_COLOR: noColor },
     });
@@ -159,7 +160,7 @@ for (
   });
 }
 
-Deno.test({
+linuxTest({
   name: "--json: every line is an event, and progress counts up to the result",
   ignore: needs(...BAD_DISK_TOOLS),
   async fn(): Promise<void> {
@@ -187,7 +188,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "--json: a verb that fails after events ends with a result, too",
   ignore: needs("root", "losetup"),
   async fn(): Promise<void> {
@@ -211,7 +212,7 @@ Deno.test({
 });
 
 for (const options of [[], ["--block-size=16M"]]) {
-  Deno.test({
+  linuxTest({
     name: `memory stays under 250 MiB with every hash ${options.join(" ")}`,
     ignore: needs("time"),
     async fn(): Promise<void> {
@@ -229,7 +230,7 @@ for (const options of [[], ["--block-size=16M"]]) {
   });
 }
 
-Deno.test("a copy goes on when whoever read its messages went away", async () => {
+linuxTest("a copy goes on when whoever read its messages went away", async () => {
   await using folder = await TemporaryFolder.create();
   const from = await folder.write("from", numberedSectors(4 * MIB));
   // A file source is said to be gone on with: a note, to a pipe that nobody reads.
@@ -248,7 +249,7 @@ Deno.test("a copy goes on when whoever read its messages went away", async () =>
   await run("cmp", [from, image]);
 });
 
-Deno.test("a result that cannot be written is an error, not a stack trace", async () => {
+linuxTest("a result that cannot be written is an error, not a stack trace", async () => {
   const cli = CLI.map((word) => `'${word}'`).join(" ");
   for (const option of ["", "--json"]) {
     const { code, stderr } = await tryRun("bash", ["-c", `${cli} list ${option} > /dev/full`]);
@@ -258,18 +259,21 @@ Deno.test("a result that cannot be written is an error, not a stack trace", asyn
   }
 });
 
-Deno.test("a failure does not wait for a program that writes to stdin and is idle", async () => {
-  await using folder = await TemporaryFolder.create();
-  const cli = CLI.map((word) => `'${word}'`).join(" ");
-  // `timeout` would end it with 124.
-  const { code, stderr } = await tryRun("bash", [
-    "-c",
-    `(head -c 9M /dev/zero; sleep 12) | timeout 9 ${cli} read - - > /dev/full`,
-  ], { cwd: folder.path });
-  assertEquals(code, 1, stderr);
-});
+linuxTest(
+  "a failure does not wait for a program that writes to stdin and is idle",
+  async () => {
+    await using folder = await TemporaryFolder.create();
+    const cli = CLI.map((word) => `'${word}'`).join(" ");
+    // `timeout` would end it with 124.
+    const { code, stderr } = await tryRun("bash", [
+      "-c",
+      `(head -c 9M /dev/zero; sleep 12) | timeout 9 ${cli} read - - > /dev/full`,
+    ], { cwd: folder.path });
+    assertEquals(code, 1, stderr);
+  },
+);
 
-Deno.test("events that cannot be written do not stop a copy, and end it with 1", async () => {
+linuxTest("events that cannot be written do not stop a copy, and end it with 1", async () => {
   await using folder = await TemporaryFolder.create();
   const from = await folder.write("from", numberedSectors(4 * MIB));
   const cli = CLI.map((word) => `'${word}'`).join(" ");

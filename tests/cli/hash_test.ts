@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { linuxTest } from "../support/linux_test.ts";
 import { LoopDevice } from "../support/loop_device.ts";
 import { CLI, digestOf, run, runCli, shell } from "../support/run_cli.ts";
 import {
@@ -12,7 +13,7 @@ const ignore = needs("root", "losetup");
 const MIB = 1024 * 1024;
 
 for (const [name, tool] of [["md5"], ["sha1"], ["sha256"], ["sha512"], ["blake3", "b3"]]) {
-  Deno.test({
+  linuxTest({
     name: `hash --hash ${name}: the same lines as ${tool ?? name}sum`,
     ignore: needs(`${tool ?? name}sum`),
     async fn(): Promise<void> {
@@ -30,7 +31,7 @@ for (const [name, tool] of [["md5"], ["sha1"], ["sha256"], ["sha512"], ["blake3"
 }
 
 for (const sectorSize of [512, 4096]) {
-  Deno.test({
+  linuxTest({
     name: `hash: a device with ${sectorSize}-byte sectors`,
     ignore,
     async fn(): Promise<void> {
@@ -44,7 +45,7 @@ for (const sectorSize of [512, 4096]) {
   });
 }
 
-Deno.test("hash: several hashes at once are tagged lines that cksum checks", async () => {
+linuxTest("hash: several hashes at once are tagged lines that cksum checks", async () => {
   await using folder = await TemporaryFolder.create();
   const file = await folder.write("card.img", numberedSectors(17 * MIB));
   const { code, stdout } = await runCli(["hash", file, "--hash", "md5,sha256"]);
@@ -55,7 +56,7 @@ Deno.test("hash: several hashes at once are tagged lines that cksum checks", asy
   );
 });
 
-Deno.test("hash: --offset and --length", async () => {
+linuxTest("hash: --offset and --length", async () => {
   await using folder = await TemporaryFolder.create();
   const file = await folder.write("card.img", numberedSectors(3 * MIB));
   const { code, stdout } = await runCli(["hash", file, "--offset=1000001", "--length=777777"]);
@@ -69,7 +70,7 @@ Deno.test("hash: --offset and --length", async () => {
   assertEquals(stdout.slice(0, 64), expected.slice(0, 64));
 });
 
-Deno.test("hash: stdin", async () => {
+linuxTest("hash: stdin", async () => {
   await using folder = await TemporaryFolder.create();
   const bytes = numberedSectors(17 * MIB + 3);
   const file = await folder.write("card.img", bytes);
@@ -78,15 +79,18 @@ Deno.test("hash: stdin", async () => {
   assertEquals(stdout, `${await digestOf(file)}  -\n`);
 });
 
-Deno.test("hash: a name with a line feed and a backslash is written as sha256sum does", async () => {
-  await using folder = await TemporaryFolder.create();
-  const file = await folder.write("a\\b\nc", "content");
-  const { code, stdout } = await runCli(["hash", file]);
-  assertEquals(code, 0);
-  assertEquals(stdout, await run("sha256sum", [file]));
-});
+linuxTest(
+  "hash: a name with a line feed and a backslash is written as sha256sum does",
+  async () => {
+    await using folder = await TemporaryFolder.create();
+    const file = await folder.write("a\\b\nc", "content");
+    const { code, stdout } = await runCli(["hash", file]);
+    assertEquals(code, 0);
+    assertEquals(stdout, await run("sha256sum", [file]));
+  },
+);
 
-Deno.test("hash: of several sources one that is missing fails alone", async () => {
+linuxTest("hash: of several sources one that is missing fails alone", async () => {
   await using folder = await TemporaryFolder.create();
   const file = await folder.write("card.img", numberedSectors(4096));
   const missing = folder.file("missing");
@@ -97,7 +101,7 @@ Deno.test("hash: of several sources one that is missing fails alone", async () =
 });
 
 for (const name of ["md5", "sha1", "sha256", "sha512"]) {
-  Deno.test(`hash --check: a list of ${name}sum`, async () => {
+  linuxTest(`hash --check: a list of ${name}sum`, async () => {
     await using folder = await TemporaryFolder.create();
     await folder.write("one", "1");
     await folder.write("two", "2");
@@ -110,20 +114,23 @@ for (const name of ["md5", "sha1", "sha256", "sha512"]) {
   });
 }
 
-Deno.test("hash --check: a wrong digest is exit code 2, the others are still checked", async () => {
-  await using folder = await TemporaryFolder.create();
-  await folder.write("one", "1");
-  await folder.write("two", "2");
-  await run("bash", ["-c", "sha256sum one two > SHA256SUMS"], { cwd: folder.path });
-  await folder.write("one", "x");
-  const { code, stdout } = await runCli(["hash", "--check", "SHA256SUMS"], {
-    cwd: folder.path,
-  });
-  assertEquals(code, 2);
-  assertEquals(stdout, "one: FAILED\ntwo: OK\n");
-});
+linuxTest(
+  "hash --check: a wrong digest is exit code 2, the others are still checked",
+  async () => {
+    await using folder = await TemporaryFolder.create();
+    await folder.write("one", "1");
+    await folder.write("two", "2");
+    await run("bash", ["-c", "sha256sum one two > SHA256SUMS"], { cwd: folder.path });
+    await folder.write("one", "x");
+    const { code, stdout } = await runCli(["hash", "--check", "SHA256SUMS"], {
+      cwd: folder.path,
+    });
+    assertEquals(code, 2);
+    assertEquals(stdout, "one: FAILED\ntwo: OK\n");
+  },
+);
 
-Deno.test("hash --check: a file that is missing is exit code 1 and named", async () => {
+linuxTest("hash --check: a file that is missing is exit code 1 and named", async () => {
   await using folder = await TemporaryFolder.create();
   await folder.write("one", "1");
   await folder.write("two", "2");
@@ -137,7 +144,7 @@ Deno.test("hash --check: a file that is missing is exit code 1 and named", async
   assertStringIncludes(stdout, "two: OK\n");
 });
 
-Deno.test("hash --check: what hash itself printed", async () => {
+linuxTest("hash --check: what hash itself printed", async () => {
   await using folder = await TemporaryFolder.create();
   await folder.write("one", "1");
   await shell(
@@ -150,19 +157,22 @@ Deno.test("hash --check: what hash itself printed", async () => {
   assertEquals(stdout, "one: OK\none: OK\n");
 });
 
-Deno.test("hash --check: a list with a line that is none is not passed over in silence", async () => {
-  await using folder = await TemporaryFolder.create();
-  await folder.write("one", "1");
-  await run("bash", ["-c", "{ sha256sum one; echo garbage; } > list"], { cwd: folder.path });
-  const { stderr, stdout } = await runCli(["hash", "--check", "list"], { cwd: folder.path });
-  assertMatch(stdout, /^one: OK$/m);
-  assertMatch(stderr, /line/);
-});
+linuxTest(
+  "hash --check: a list with a line that is none is not passed over in silence",
+  async () => {
+    await using folder = await TemporaryFolder.create();
+    await folder.write("one", "1");
+    await run("bash", ["-c", "{ sha256sum one; echo garbage; } > list"], { cwd: folder.path });
+    const { stderr, stdout } = await runCli(["hash", "--check", "list"], { cwd: folder.path });
+    assertMatch(stdout, /^one: OK$/m);
+    assertMatch(stderr, /line/);
+  },
+);
 
 for (
   const [what, content, code] of [["missing", undefined, 1], ["no list", "hello\n", 2]] as const
 ) {
-  Deno.test(`hash --check: a list that is ${what}`, async () => {
+  linuxTest(`hash --check: a list that is ${what}`, async () => {
     await using folder = await TemporaryFolder.create();
     if (content !== undefined) await folder.write("list", content);
     const result = await runCli(["hash", "--check", folder.file("list")]);

@@ -1,5 +1,6 @@
 import { noise } from "../bench/bench_data.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { linuxTest } from "../support/linux_test.ts";
 import { LoopDevice, writeBytes } from "../support/loop_device.ts";
 import { run, runCli, shell } from "../support/run_cli.ts";
 import { numberedSectors, TemporaryFolder } from "../support/temporary.ts";
@@ -59,7 +60,7 @@ async function mmls(path: string, sectorSize: number): Promise<[number, number][
 
 for (const sectorSize of [512, 4096]) {
   const sectors = (mib: number): number => mib * MIB / sectorSize;
-  Deno.test({
+  linuxTest({
     name: `info: a GPT with ${sectorSize}-byte sectors, as sfdisk, sgdisk and mmls see it`,
     ignore,
     async fn(): Promise<void> {
@@ -118,7 +119,7 @@ for (const sectorSize of [512, 4096]) {
     },
   });
 
-  Deno.test({
+  linuxTest({
     name: `info: an MBR with logical partitions and ${sectorSize}-byte sectors`,
     ignore,
     async fn(): Promise<void> {
@@ -162,7 +163,7 @@ for (const sectorSize of [512, 4096]) {
   });
 }
 
-Deno.test({
+linuxTest({
   name: "info: a GPT whose backup is gone is said in plain words",
   ignore,
   async fn(): Promise<void> {
@@ -176,7 +177,7 @@ Deno.test({
   },
 });
 
-Deno.test("info: an image file of odd size without any table", async () => {
+linuxTest("info: an image file of odd size without any table", async () => {
   await using folder = await TemporaryFolder.create();
   const image = await folder.write("card.img", numberedSectors(MIB + 100));
   const { code, stdout } = await runCli(["info", image]);
@@ -188,7 +189,7 @@ Deno.test("info: an image file of odd size without any table", async () => {
   assertEquals(result["partitions"], []);
 });
 
-Deno.test("info: a disk of random bytes is no reason to fail", async () => {
+linuxTest("info: a disk of random bytes is no reason to fail", async () => {
   await using folder = await TemporaryFolder.create();
   for (let index = 0; index < 5; index++) {
     const bytes = noise(65_536, 100 + index);

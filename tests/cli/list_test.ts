@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { linuxTest } from "../support/linux_test.ts";
 import { LoopDevice } from "../support/loop_device.ts";
 import { run, runCli } from "../support/run_cli.ts";
 import { Mounted, numberedSectors, TemporaryFolder } from "../support/temporary.ts";
@@ -44,7 +45,7 @@ async function lsblk(path: string): Promise<Readonly<Record<string, unknown>>> {
 }
 
 for (const [sectorSize, readOnly] of [[512, false], [4096, true]] as const) {
-  Deno.test({
+  linuxTest({
     name: `list --all: a loop device with ${sectorSize}-byte sectors, as lsblk sees it`,
     ignore,
     async fn(): Promise<void> {
@@ -69,7 +70,7 @@ for (const [sectorSize, readOnly] of [[512, false], [4096, true]] as const) {
   });
 }
 
-Deno.test({
+linuxTest({
   name: "list: disks that one can hold are those of lsblk; virtual ones only with --all",
   ignore,
   async fn(): Promise<void> {
@@ -92,7 +93,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "list: the disk of / is the system disk",
   ignore: ignore || needs("findmnt"),
   async fn(): Promise<void> {
@@ -109,7 +110,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "list: partitions, and where they are mounted",
   ignore: ignore || needs("addpart", "mkfs.ext4", "mount", "umount"),
   async fn(): Promise<void> {
@@ -134,7 +135,7 @@ Deno.test({
   },
 });
 
-Deno.test("list: says how many virtual disks are not shown", async () => {
+linuxTest("list: says how many virtual disks are not shown", async () => {
   const { code, stdout } = await runCli(["list"]);
   assertEquals(code, 0);
   const all = await listed("--all");
@@ -143,7 +144,7 @@ Deno.test("list: says how many virtual disks are not shown", async () => {
   else assert(!stdout.includes("not shown"));
 });
 
-Deno.test({
+linuxTest({
   name: "list: control characters of a file name do not reach the terminal",
   ignore,
   async fn(): Promise<void> {

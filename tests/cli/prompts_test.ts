@@ -1,5 +1,6 @@
 /** What is asked, and what happens without an answer. script(1) is the terminal. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { linuxTest } from "../support/linux_test.ts";
 import { BAD_DISK_TOOLS, NbdDisk } from "../support/bad_disk.ts";
 import { LoopDevice } from "../support/loop_device.ts";
 import { CLI, digestOf, run, runCli } from "../support/run_cli.ts";
@@ -71,7 +72,7 @@ async function prepared(
   return { image, target, before: await digestOf(target.path) };
 }
 
-Deno.test({
+linuxTest({
   name: "prompt: the right name goes on",
   ignore,
   async fn(): Promise<void> {
@@ -89,7 +90,7 @@ Deno.test({
 
 for (const answer of ["yes", "y", "", "/dev/loop", "/dev/sda", undefined]) {
   const typed = answer === undefined ? "Ctrl-D" : `"${answer}"`;
-  Deno.test({
+  linuxTest({
     name: `prompt: ${typed} is not the name, nothing is written`,
     ignore,
     async fn(): Promise<void> {
@@ -105,7 +106,7 @@ for (const answer of ["yes", "y", "", "/dev/loop", "/dev/sda", undefined]) {
   });
 }
 
-Deno.test({
+linuxTest({
   name: "prompt: Ctrl-C ends with 130, nothing is written",
   ignore,
   async fn(): Promise<void> {
@@ -119,7 +120,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "prompt: two targets are asked for one by one, and one wrong name stops both",
   ignore,
   async fn(): Promise<void> {
@@ -139,7 +140,7 @@ Deno.test({
 });
 
 for (const verb of ["write", "clone"]) {
-  Deno.test({
+  linuxTest({
     name: `prompt: ${verb} without --yes and without a terminal is refused`,
     ignore,
     async fn(): Promise<void> {
@@ -158,7 +159,7 @@ for (const verb of ["write", "clone"]) {
 }
 
 for (const option of ["--yes=false", "--yes=no", "--no-yes"]) {
-  Deno.test({
+  linuxTest({
     name: `prompt: ${option} is not taken for --yes`,
     ignore,
     async fn(): Promise<void> {
@@ -172,7 +173,7 @@ for (const option of ["--yes=false", "--yes=no", "--no-yes"]) {
   });
 }
 
-Deno.test({
+linuxTest({
   name: "prompt: an image on stdin cannot be asked about",
   ignore,
   async fn(): Promise<void> {
@@ -188,7 +189,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "prompt: what is mounted is unmounted after a yes, and left alone otherwise",
   ignore: ignore || needs("mkfs.ext4", "mount", "umount"),
   async fn(): Promise<void> {
@@ -214,7 +215,7 @@ Deno.test({
 });
 
 for (const columns of [200, 0]) {
-  Deno.test({
+  linuxTest({
     name: `a terminal of ${columns} columns (0: unknown) shows progress in one line, ` +
       "which is wiped before the result",
     ignore: ignore || needs(...BAD_DISK_TOOLS, "stty"),

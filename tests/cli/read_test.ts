@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { linuxTest } from "../support/linux_test.ts";
 import { LoopDevice } from "../support/loop_device.ts";
 import { CLI, digestOf, run, runCli, shell, tryRun } from "../support/run_cli.ts";
 import {
@@ -14,7 +15,7 @@ const ignore = needs("root", "losetup", "sha256sum", "cmp");
 const MIB = 1024 * 1024;
 
 for (const sectorSize of [512, 4096]) {
-  Deno.test({
+  linuxTest({
     name: `read: a device with ${sectorSize}-byte sectors goes into an image and back`,
     ignore,
     async fn(): Promise<void> {
@@ -48,7 +49,7 @@ for (const sectorSize of [512, 4096]) {
   });
 }
 
-Deno.test("read: a file of odd size becomes an image of the same size", async () => {
+linuxTest("read: a file of odd size becomes an image of the same size", async () => {
   await using folder = await TemporaryFolder.create();
   const from = await folder.write("from", numberedSectors(5 * MIB + 13));
   const { code, stderr } = await runCli(["read", from, folder.file("odd.img")]);
@@ -56,7 +57,7 @@ Deno.test("read: a file of odd size becomes an image of the same size", async ()
   await run("cmp", [from, folder.file("odd.img")]);
 });
 
-Deno.test("read: several hashes are printed and each is kept beside the image", async () => {
+linuxTest("read: several hashes are printed and each is kept beside the image", async () => {
   await using folder = await TemporaryFolder.create();
   const from = await folder.write("from", numberedSectors(20 * MIB + 512));
   const image = folder.file("card.img");
@@ -69,7 +70,7 @@ Deno.test("read: several hashes are printed and each is kept beside the image", 
   }
 });
 
-Deno.test({
+linuxTest({
   name: "read: blake3 is what b3sum says",
   ignore: needs("b3sum"),
   async fn(): Promise<void> {
@@ -86,7 +87,7 @@ Deno.test({
   },
 });
 
-Deno.test("read --hash none leaves no digest behind", async () => {
+linuxTest("read --hash none leaves no digest behind", async () => {
   await using folder = await TemporaryFolder.create();
   const from = await folder.write("from", numberedSectors(MIB));
   const { code, stdout } = await runCli([
@@ -112,7 +113,7 @@ for (
     ["", "777", 0, 777],
   ] as const
 ) {
-  Deno.test({
+  linuxTest({
     name: `read --offset "${offset}" --length "${length}" takes just that part of a device`,
     ignore,
     async fn(): Promise<void> {
@@ -134,7 +135,7 @@ for (
   });
 }
 
-Deno.test({
+linuxTest({
   name: "read --offset 8s counts sectors of the device",
   ignore,
   async fn(): Promise<void> {
@@ -156,7 +157,7 @@ Deno.test({
 });
 
 for (const size of ["512", "4K", "1M", "16M", "12800"]) {
-  Deno.test({
+  linuxTest({
     name: `read --block-size ${size} brings the same bytes`,
     ignore,
     async fn(): Promise<void> {
@@ -178,7 +179,7 @@ for (const size of ["512", "4K", "1M", "16M", "12800"]) {
   });
 }
 
-Deno.test("read --verify says that the image was read again", async () => {
+linuxTest("read --verify says that the image was read again", async () => {
   await using folder = await TemporaryFolder.create();
   const from = await folder.write("from", numberedSectors(3 * MIB + 100));
   for (const [index, hash] of ["sha256", "none"].entries()) {
@@ -200,7 +201,7 @@ Deno.test("read --verify says that the image was read again", async () => {
   }
 });
 
-Deno.test("read: zeros become holes, with --no-sparse they are written", async () => {
+linuxTest("read: zeros become holes, with --no-sparse they are written", async () => {
   await using folder = await TemporaryFolder.create();
   const from = await folder.write("from", numberedSectorsWithZeros(16 * MIB));
   const sparse = folder.file("sparse.img");
@@ -217,15 +218,18 @@ Deno.test("read: zeros become holes, with --no-sparse they are written", async (
   assert(await allocated(full) >= 16 * MIB, `${await allocated(full)}`);
 });
 
-Deno.test("read: a source that is nothing but zeros becomes an image of full size", async () => {
-  await using folder = await TemporaryFolder.create();
-  const from = await folder.write("from", new Uint8Array(9 * MIB + 5));
-  const { code, stderr } = await runCli(["read", from, folder.file("zero.img"), "--verify"]);
-  assertEquals(code, 0, stderr);
-  await run("cmp", [from, folder.file("zero.img")]);
-});
+linuxTest(
+  "read: a source that is nothing but zeros becomes an image of full size",
+  async () => {
+    await using folder = await TemporaryFolder.create();
+    const from = await folder.write("from", new Uint8Array(9 * MIB + 5));
+    const { code, stderr } = await runCli(["read", from, folder.file("zero.img"), "--verify"]);
+    assertEquals(code, 0, stderr);
+    await run("cmp", [from, folder.file("zero.img")]);
+  },
+);
 
-Deno.test({
+linuxTest({
   name: "read - puts the raw bytes on stdout, and the digest on stderr",
   ignore,
   async fn(): Promise<void> {
@@ -240,7 +244,7 @@ Deno.test({
   },
 });
 
-Deno.test("read - into a slow pipe loses nothing", async () => {
+linuxTest("read - into a slow pipe loses nothing", async () => {
   await using folder = await TemporaryFolder.create();
   const from = await folder.write("from", numberedSectors(24 * MIB));
   const digest = await shell(
@@ -251,7 +255,7 @@ Deno.test("read - into a slow pipe loses nothing", async () => {
   assertEquals(digest.slice(0, 64), await digestOf(from));
 });
 
-Deno.test("read from stdin makes an image", async () => {
+linuxTest("read from stdin makes an image", async () => {
   await using folder = await TemporaryFolder.create();
   const bytes = numberedSectorsWithZeros(9 * MIB + 77);
   const from = await folder.write("from", bytes);
@@ -262,7 +266,7 @@ Deno.test("read from stdin makes an image", async () => {
   await run("sha256sum", ["--check", "--strict", "card.img.sha256"], { cwd: folder.path });
 });
 
-Deno.test("read from stdin with --length takes only that much", async () => {
+linuxTest("read from stdin with --length takes only that much", async () => {
   await using folder = await TemporaryFolder.create();
   const bytes = numberedSectors(2 * MIB);
   const image = folder.file("card.img");
@@ -274,7 +278,7 @@ Deno.test("read from stdin with --length takes only that much", async () => {
   assertEquals(await Deno.readFile(image), bytes.slice(0, 1_000_001));
 });
 
-Deno.test("read from stdin that ends before --length says so, and gives no image", async () => {
+linuxTest("read from stdin that ends before --length says so, and gives no image", async () => {
   await using folder = await TemporaryFolder.create();
   const image = folder.file("card.img");
   const { code, stderr } = await runCli(
@@ -286,7 +290,7 @@ Deno.test("read from stdin that ends before --length says so, and gives no image
   assert(!await exists(image));
 });
 
-Deno.test("read: an empty stdin is an error, and gives no image", async () => {
+linuxTest("read: an empty stdin is an error, and gives no image", async () => {
   await using folder = await TemporaryFolder.create();
   const image = folder.file("card.img");
   const { code, stderr } = await runCli(["read", "-", image], { stdin: new Uint8Array() });
@@ -295,15 +299,18 @@ Deno.test("read: an empty stdin is an error, and gives no image", async () => {
   assert(!await exists(image));
 });
 
-Deno.test("read: the digest line of a name with a backslash is as sha256sum wants it", async () => {
-  await using folder = await TemporaryFolder.create();
-  const from = await folder.write("from", numberedSectors(4096));
-  const { code } = await runCli(["read", from, folder.file("a\\b c.img")]);
-  assertEquals(code, 0);
-  await run("sha256sum", ["--check", "--strict", "a\\b c.img.sha256"], { cwd: folder.path });
-});
+linuxTest(
+  "read: the digest line of a name with a backslash is as sha256sum wants it",
+  async () => {
+    await using folder = await TemporaryFolder.create();
+    const from = await folder.write("from", numberedSectors(4096));
+    const { code } = await runCli(["read", from, folder.file("a\\b c.img")]);
+    assertEquals(code, 0);
+    await run("sha256sum", ["--check", "--strict", "a\\b c.img.sha256"], { cwd: folder.path });
+  },
+);
 
-Deno.test("read --format raw takes any name", async () => {
+linuxTest("read --format raw takes any name", async () => {
   await using folder = await TemporaryFolder.create();
   const from = await folder.write("from", numberedSectors(4096));
   const { code } = await runCli(["read", from, folder.file("card"), "--format", "raw"]);
@@ -311,18 +318,21 @@ Deno.test("read --format raw takes any name", async () => {
   await run("cmp", [from, folder.file("card")]);
 });
 
-Deno.test("read --force replaces an image, and keeps it until the new one is whole", async () => {
-  await using folder = await TemporaryFolder.create();
-  const from = await folder.write("from", numberedSectors(MIB));
-  const image = await folder.write("card.img", "old");
-  const broken = await runCli(["read", folder.file("missing"), image, "--force"]);
-  assertEquals(broken.code, 1);
-  assertEquals(await Deno.readTextFile(image), "old");
-  assertEquals((await runCli(["read", from, image, "--force"])).code, 0);
-  await run("cmp", [from, image]);
-});
+linuxTest(
+  "read --force replaces an image, and keeps it until the new one is whole",
+  async () => {
+    await using folder = await TemporaryFolder.create();
+    const from = await folder.write("from", numberedSectors(MIB));
+    const image = await folder.write("card.img", "old");
+    const broken = await runCli(["read", folder.file("missing"), image, "--force"]);
+    assertEquals(broken.code, 1);
+    assertEquals(await Deno.readTextFile(image), "old");
+    assertEquals((await runCli(["read", from, image, "--force"])).code, 0);
+    await run("cmp", [from, image]);
+  },
+);
 
-Deno.test({
+linuxTest({
   name: "read does not change its source, nor when it was last changed",
   ignore,
   async fn(): Promise<void> {
@@ -335,7 +345,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "read: a mounted disk can be read",
   ignore: ignore || needs("mkfs.ext4", "mount"),
   async fn(): Promise<void> {

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { linuxTest } from "../support/linux_test.ts";
 import { BAD_DISK_TOOLS, NbdDisk } from "../support/bad_disk.ts";
 import { LoopDevice, writeBytes } from "../support/loop_device.ts";
 import { digestOf, run, runCli, RunningCli, tryRun } from "../support/run_cli.ts";
@@ -54,7 +55,7 @@ function mapText(size: number, done = 4 * MIB): string {
   ].join("\n");
 }
 
-Deno.test({
+linuxTest({
   name: "resume: kills (-9) at random moments, and the image is right every time",
   ignore,
   async fn(): Promise<void> {
@@ -106,7 +107,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "resume: after a kill only what is missing is read, and the hash is right",
   ignore: ignoreSlow,
   async fn(): Promise<void> {
@@ -134,7 +135,7 @@ Deno.test({
 });
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  Deno.test({
+  linuxTest({
     name: `resume: ${signal} ends with 130 at once, keeps the map and says how to go on`,
     ignore: ignoreSlow,
     async fn(): Promise<void> {
@@ -170,7 +171,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
-Deno.test({
+linuxTest({
   name: "resume: what is cancelled has a result event with 130 at its end",
   ignore: ignoreSlow,
   async fn(): Promise<void> {
@@ -189,7 +190,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "resume: Ctrl-C is answered within a second by a device that hangs",
   ignore: ignoreSlow,
   async fn(): Promise<void> {
@@ -213,7 +214,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "resume: killed twice, then gone on with --hash none",
   ignore: ignoreSlow,
   async fn(): Promise<void> {
@@ -256,7 +257,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "resume: a second run on the same image is refused, the first is not disturbed",
   ignore: ignoreSlow,
   async fn(): Promise<void> {
@@ -276,7 +277,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "resume: goes on where GNU ddrescue left off",
   ignore: needs("root", "losetup", "ddrescue"),
   async fn(): Promise<void> {
@@ -299,7 +300,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "resume: GNU ddrescue goes on where we were interrupted",
   ignore: ignoreSlow || needs("ddrescue"),
   async fn(): Promise<void> {
@@ -315,7 +316,7 @@ Deno.test({
   },
 });
 
-Deno.test("resume: bytes behind what the map calls done are not trusted", async () => {
+linuxTest("resume: bytes behind what the map calls done are not trusted", async () => {
   await using folder = await TemporaryFolder.create();
   const bytes = numberedSectorsWithZeros(SIZE);
   const from = await folder.write("from", bytes);
@@ -328,7 +329,7 @@ Deno.test("resume: bytes behind what the map calls done are not trusted", async 
   await run("cmp", [from, image]);
 });
 
-Deno.test("resume: islands of rescued bytes are kept, what lies between is read", async () => {
+linuxTest("resume: islands of rescued bytes are kept, what lies between is read", async () => {
   await using folder = await TemporaryFolder.create();
   const bytes = numberedSectorsWithZeros(SIZE);
   const from = await folder.write("from", bytes);
@@ -353,7 +354,7 @@ Deno.test("resume: islands of rescued bytes are kept, what lies between is read"
   await run("sha256sum", ["-c", "--strict", "card.img.sha256"], { cwd: folder.path });
 });
 
-Deno.test("resume: everything was done but the renaming", async () => {
+linuxTest("resume: everything was done but the renaming", async () => {
   await using folder = await TemporaryFolder.create();
   const bytes = numberedSectors(4 * MIB);
   const from = await folder.write("from", bytes);
@@ -366,7 +367,7 @@ Deno.test("resume: everything was done but the renaming", async () => {
   await run("sha256sum", ["-c", "--strict", "card.img.sha256"], { cwd: folder.path });
 });
 
-Deno.test("resume: what a kill left of a map being saved is cleaned up", async () => {
+linuxTest("resume: what a kill left of a map being saved is cleaned up", async () => {
   await using folder = await TemporaryFolder.create();
   const bytes = numberedSectors(SIZE);
   const from = await folder.write("from", bytes);
@@ -378,7 +379,7 @@ Deno.test("resume: what a kill left of a map being saved is cleaned up", async (
   assertEquals(await folder.names(), ["card.img", "card.img.sha256", "from"]);
 });
 
-Deno.test("resume: a kill between the last two steps leaves nothing in the way", async () => {
+linuxTest("resume: a kill between the last two steps leaves nothing in the way", async () => {
   await using folder = await TemporaryFolder.create();
   const bytes = numberedSectors(4 * MIB);
   const from = await folder.write("from", bytes);
@@ -395,7 +396,7 @@ Deno.test("resume: a kill between the last two steps leaves nothing in the way",
   assert(!await exists(`${image}.map`));
 });
 
-Deno.test("resume: --force does not take another program's map for a left-over", async () => {
+linuxTest("resume: --force does not take another program's map for a left-over", async () => {
   await using folder = await TemporaryFolder.create();
   const bytes = numberedSectors(4 * MIB);
   const from = await folder.write("from", bytes);
@@ -408,7 +409,7 @@ Deno.test("resume: --force does not take another program's map for a left-over",
   assertEquals(await Deno.readTextFile(`${image}.map`), map);
 });
 
-Deno.test("resume: --force does not touch a --map that is no map", async () => {
+linuxTest("resume: --force does not touch a --map that is no map", async () => {
   await using folder = await TemporaryFolder.create();
   const from = await folder.write("from", numberedSectors(4 * MIB));
   const image = await folder.write("card.img", numberedSectors(4 * MIB, 7));
@@ -418,7 +419,7 @@ Deno.test("resume: --force does not touch a --map that is no map", async () => {
   assertEquals(await Deno.readTextFile(notes), "not to be lost\n");
 });
 
-Deno.test("read: no name is used twice, and none is what is read", async () => {
+linuxTest("read: no name is used twice, and none is what is read", async () => {
   await using folder = await TemporaryFolder.create();
   const bytes = numberedSectors(4 * MIB);
   const from = await folder.write("from.img", bytes);
@@ -440,7 +441,7 @@ Deno.test("read: no name is used twice, and none is what is read", async () => {
   }
 });
 
-Deno.test("resume --map keeps the map where the user wants it", async () => {
+linuxTest("resume --map keeps the map where the user wants it", async () => {
   await using folder = await TemporaryFolder.create();
   const bytes = numberedSectors(SIZE);
   const from = await folder.write("from", bytes);
@@ -454,7 +455,7 @@ Deno.test("resume --map keeps the map where the user wants it", async () => {
   assert(!await exists(folder.file("elsewhere.log")));
 });
 
-Deno.test({
+linuxTest({
   name: "resume refuses another partition of the same disk, even with the same bytes",
   ignore: ignore || needs("addpart", "delpart"),
   async fn(): Promise<void> {
@@ -503,7 +504,7 @@ async function assertRefused(
   assert(!await exists(image));
 }
 
-Deno.test({
+linuxTest({
   name: "resume refuses another device of the same size",
   ignore,
   async fn(): Promise<void> {
@@ -520,7 +521,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "resume refuses a device that was changed where samples are taken",
   ignore,
   async fn(): Promise<void> {
@@ -534,7 +535,7 @@ Deno.test({
   },
 });
 
-Deno.test("resume refuses a source of another size", async () => {
+linuxTest("resume refuses a source of another size", async () => {
   await using folder = await TemporaryFolder.create();
   const bytes = numberedSectors(SIZE);
   const { image } = await interrupted(folder, bytes);
@@ -546,7 +547,7 @@ Deno.test("resume refuses a source of another size", async () => {
   }
 });
 
-Deno.test({
+linuxTest({
   name: "resume refuses another part of the same source",
   ignore: ignoreSlow,
   async fn(): Promise<void> {
@@ -566,7 +567,7 @@ Deno.test({
   },
 });
 
-Deno.test("resume: a part without its map is not touched", async () => {
+linuxTest("resume: a part without its map is not touched", async () => {
   await using folder = await TemporaryFolder.create();
   const bytes = numberedSectors(SIZE);
   const from = await folder.write("from", bytes);
@@ -575,7 +576,7 @@ Deno.test("resume: a part without its map is not touched", async () => {
   await assertRefused(["read", from, image], image, 1, /its map .*card\.img\.map is missing/);
 });
 
-Deno.test("resume: a map whose part is missing is not touched", async () => {
+linuxTest("resume: a map whose part is missing is not touched", async () => {
   await using folder = await TemporaryFolder.create();
   const bytes = numberedSectors(SIZE);
   const from = await folder.write("from", bytes);
@@ -584,7 +585,7 @@ Deno.test("resume: a map whose part is missing is not touched", async () => {
   await assertRefused(["read", from, image], image, 1, /but .*card\.img\.part is missing/);
 });
 
-Deno.test("resume: a part that is shorter than its map says is not touched", async () => {
+linuxTest("resume: a part that is shorter than its map says is not touched", async () => {
   await using folder = await TemporaryFolder.create();
   const bytes = numberedSectors(SIZE);
   const from = await folder.write("from", bytes);
@@ -598,7 +599,7 @@ Deno.test("resume: a part that is shorter than its map says is not touched", asy
   );
 });
 
-Deno.test("resume: a map beside nothing that says nothing is done is begun with", async () => {
+linuxTest("resume: a map beside nothing that says nothing is done is begun with", async () => {
   await using folder = await TemporaryFolder.create();
   const bytes = numberedSectors(SIZE);
   const from = await folder.write("from", bytes);
@@ -625,7 +626,7 @@ const DAMAGES: readonly (readonly [what: string, text: string, line: number])[] 
 ];
 
 for (const [what, text, line] of DAMAGES) {
-  Deno.test(`resume refuses a map that ${what}, and names the line`, async () => {
+  linuxTest(`resume refuses a map that ${what}, and names the line`, async () => {
     await using folder = await TemporaryFolder.create();
     const bytes = numberedSectors(SIZE);
     const from = await folder.write("from", bytes);
@@ -636,7 +637,7 @@ for (const [what, text, line] of DAMAGES) {
   });
 }
 
-Deno.test("resume refuses a map that ends before the source does", async () => {
+linuxTest("resume refuses a map that ends before the source does", async () => {
   await using folder = await TemporaryFolder.create();
   const bytes = numberedSectors(SIZE);
   const from = await folder.write("from", bytes);
@@ -645,7 +646,7 @@ Deno.test("resume refuses a map that ends before the source does", async () => {
   await assertRefused(["read", from, image], image, 1, /does not belong .*it covers 4194304/);
 });
 
-Deno.test("resume refuses a map that is a folder", async () => {
+linuxTest("resume refuses a map that is a folder", async () => {
   await using folder = await TemporaryFolder.create();
   const from = await folder.write("from", numberedSectors(4096));
   await folder.folder("card.img.map");

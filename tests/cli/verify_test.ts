@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { linuxTest } from "../support/linux_test.ts";
 import { LoopDevice, writeBytes } from "../support/loop_device.ts";
 import { digestOf, run, runCli, tryRun } from "../support/run_cli.ts";
 import { numberedSectors, TemporaryFolder } from "../support/temporary.ts";
@@ -32,7 +33,7 @@ async function holdOpen(device: string): Promise<AsyncDisposable> {
 }
 
 for (const sectorSize of [512, 4096]) {
-  Deno.test({
+  linuxTest({
     name: `verify: differences are ranges of whole ${sectorSize}-byte sectors, exit code 2`,
     ignore,
     async fn(): Promise<void> {
@@ -65,7 +66,7 @@ for (const sectorSize of [512, 4096]) {
   });
 }
 
-Deno.test({
+linuxTest({
   name: "verify: prints the first 20 differing ranges, and how many there are",
   ignore,
   async fn(): Promise<void> {
@@ -87,7 +88,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "verify: an image that is shorter is compared over its own length, and this is said",
   ignore,
   async fn(): Promise<void> {
@@ -102,7 +103,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "verify: an image that is longer than the target is a difference",
   ignore,
   async fn(): Promise<void> {
@@ -118,7 +119,7 @@ Deno.test({
   },
 });
 
-Deno.test("verify: image against image", async () => {
+linuxTest("verify: image against image", async () => {
   await using folder = await TemporaryFolder.create();
   const one = await folder.write("one.img", numberedSectors(3 * MIB + 5));
   const two = await folder.write("two.img", numberedSectors(3 * MIB + 5));
@@ -133,7 +134,7 @@ Deno.test("verify: image against image", async () => {
   assertEquals(result["differing"], [{ offset: 3 * MIB, length: 5 }]);
 });
 
-Deno.test({
+linuxTest({
   name: "verify: stdin against a device",
   ignore,
   async fn(): Promise<void> {
@@ -149,7 +150,7 @@ Deno.test({
   },
 });
 
-Deno.test("verify: an empty stdin is an error, not the same bytes", async () => {
+linuxTest("verify: an empty stdin is an error, not the same bytes", async () => {
   await using folder = await TemporaryFolder.create();
   const target = await folder.write("target.img", numberedSectors(MIB));
   const { code, stdout, stderr } = await runCli(["verify", "-", target], {
@@ -159,7 +160,7 @@ Deno.test("verify: an empty stdin is an error, not the same bytes", async () => 
   assertMatch(stderr, /^sectorshot: error: .*stdin/m);
 });
 
-Deno.test({
+linuxTest({
   name: "verify: looks past the page cache at what is really on the device",
   ignore,
   async fn(): Promise<void> {
@@ -217,7 +218,7 @@ const FORMS: readonly (readonly [what: string, file: string, command: string])[]
 ];
 
 for (const [what, file, command] of FORMS) {
-  Deno.test(`verify: the digest beside the image in the form of ${what}`, async () => {
+  linuxTest(`verify: the digest beside the image in the form of ${what}`, async () => {
     await using folder = await TemporaryFolder.create();
     const image = await folder.write("card.img", numberedSectors(MIB + 1));
     await folder.write("other", "other");
@@ -236,7 +237,7 @@ for (const [what, file, command] of FORMS) {
   });
 }
 
-Deno.test({
+linuxTest({
   name: "verify: the digest beside the image in the form of b3sum",
   ignore: needs("b3sum"),
   async fn(): Promise<void> {
@@ -249,7 +250,7 @@ Deno.test({
   },
 });
 
-Deno.test("verify: of several digests a wrong one decides", async () => {
+linuxTest("verify: of several digests a wrong one decides", async () => {
   await using folder = await TemporaryFolder.create();
   const image = await folder.write("card.img", numberedSectors(MIB));
   await run("bash", ["-c", "sha256sum card.img > card.img.sha256"], { cwd: folder.path });
@@ -260,7 +261,7 @@ Deno.test("verify: of several digests a wrong one decides", async () => {
   assertMatch(stdout, /^md5: DIFFERS/m);
 });
 
-Deno.test("verify: what read made is verified by what read kept", async () => {
+linuxTest("verify: what read made is verified by what read kept", async () => {
   await using folder = await TemporaryFolder.create();
   const from = await folder.write("from", numberedSectors(2 * MIB));
   const image = folder.file("card.img");
@@ -279,7 +280,7 @@ for (
     ["names two other files", `${"a".repeat(64)}  one\n${"b".repeat(64)}  two\n`],
   ] as const
 ) {
-  Deno.test(`verify: a .sha256 that ${what} is an error that names it`, async () => {
+  linuxTest(`verify: a .sha256 that ${what} is an error that names it`, async () => {
     await using folder = await TemporaryFolder.create();
     const image = await folder.write("card.img", numberedSectors(4096));
     await folder.write("card.img.sha256", content);
@@ -290,7 +291,7 @@ for (
   });
 }
 
-Deno.test("verify: without any digest it says what to do", async () => {
+linuxTest("verify: without any digest it says what to do", async () => {
   await using folder = await TemporaryFolder.create();
   const image = await folder.write("card.img", numberedSectors(4096));
   const { code, stderr } = await runCli(["verify", image]);
@@ -299,7 +300,7 @@ Deno.test("verify: without any digest it says what to do", async () => {
   assertMatch(stderr, /^sectorshot: hint: .*--expect/m);
 });
 
-Deno.test("verify --expect: right, wrong, in capitals, of every hash", async () => {
+linuxTest("verify --expect: right, wrong, in capitals, of every hash", async () => {
   await using folder = await TemporaryFolder.create();
   const image = await folder.write("card.img", numberedSectors(MIB));
   for (const name of ["md5", "sha1", "sha256", "sha512"]) {
@@ -318,7 +319,7 @@ Deno.test("verify --expect: right, wrong, in capitals, of every hash", async () 
   }
 });
 
-Deno.test({
+linuxTest({
   name: "verify --expect: a device",
   ignore,
   async fn(): Promise<void> {
@@ -342,7 +343,7 @@ for (
     "a".repeat(64),
   ]
 ) {
-  Deno.test(`verify --expect ${expect.slice(0, 20)} is an error of usage`, async () => {
+  linuxTest(`verify --expect ${expect.slice(0, 20)} is an error of usage`, async () => {
     await using folder = await TemporaryFolder.create();
     const image = await folder.write("card.img", numberedSectors(4096));
     const { code, stdout, stderr } = await runCli(["verify", image, "--expect", expect]);
@@ -352,7 +353,7 @@ for (
   });
 }
 
-Deno.test("verify: --expect together with a TARGET is an error of usage", async () => {
+linuxTest("verify: --expect together with a TARGET is an error of usage", async () => {
   await using folder = await TemporaryFolder.create();
   const image = await folder.write("card.img", numberedSectors(4096));
   const { code, stderr } = await runCli(["verify", image, image, "--expect=md5:00"]);
@@ -360,7 +361,7 @@ Deno.test("verify: --expect together with a TARGET is an error of usage", async 
   assertMatch(stderr, /^sectorshot: error: cannot use --expect together with a TARGET$/m);
 });
 
-Deno.test("verify writes nothing", async () => {
+linuxTest("verify writes nothing", async () => {
   await using folder = await TemporaryFolder.create();
   const image = await folder.write("card.img", numberedSectors(MIB));
   await Deno.chmod(image, 0o400);

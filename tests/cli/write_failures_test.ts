@@ -1,5 +1,6 @@
 /** Devices that fail or lie while they are written to. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { linuxTest } from "../support/linux_test.ts";
 import { BAD_DISK_TOOLS, HONEST_PWRITE, NbdDisk, scriptedDisk } from "../support/bad_disk.ts";
 import { LoopDevice, readBytes } from "../support/loop_device.ts";
 import { run, runCli, RunningCli, tryRun } from "../support/run_cli.ts";
@@ -40,7 +41,7 @@ interface TargetOutcome {
 }
 
 for (const from of ["file", "stdin"] as const) {
-  Deno.test({
+  linuxTest({
     name: `write from ${from}: a target that fails in the middle does not spoil the other`,
     ignore,
     async fn(): Promise<void> {
@@ -71,7 +72,7 @@ for (const from of ["file", "stdin"] as const) {
     },
   });
 
-  Deno.test({
+  linuxTest({
     name: `write from ${from}: a card that forgets what lies behind 4 MiB is found out`,
     ignore,
     async fn(): Promise<void> {
@@ -96,7 +97,7 @@ for (const from of ["file", "stdin"] as const) {
   });
 }
 
-Deno.test({
+linuxTest({
   name: "write: a card that is smaller than it claims, and begins anew, is found out",
   ignore,
   async fn(): Promise<void> {
@@ -113,7 +114,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write: one flipped byte is found, and the sector is named",
   ignore,
   async fn(): Promise<void> {
@@ -137,7 +138,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write: a first block that is not kept is found out",
   ignore,
   async fn(): Promise<void> {
@@ -153,7 +154,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write --no-verify does not find a lie, and does not claim to have looked",
   ignore,
   async fn(): Promise<void> {
@@ -170,7 +171,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write: a flush that fails is an error",
   ignore,
   async fn(): Promise<void> {
@@ -185,7 +186,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write: a target that fails from the first byte on",
   ignore,
   async fn(): Promise<void> {
@@ -205,7 +206,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write: a target that vanishes in the middle fails, the other is written",
   ignore,
   async fn(): Promise<void> {
@@ -237,7 +238,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "clone: a target that lies is found out",
   ignore,
   async fn(): Promise<void> {

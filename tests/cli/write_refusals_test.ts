@@ -4,8 +4,9 @@
  * there).
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { linuxTest } from "../support/linux_test.ts";
 import { LoopDevice } from "../support/loop_device.ts";
-import { digestOf, run, runCli, tryRun } from "../support/run_cli.ts";
+import { digestOf, run, runCli, shell, tryRun } from "../support/run_cli.ts";
 import { exists, Mounted, numberedSectors, TemporaryFolder } from "../support/temporary.ts";
 import { needs } from "../support/tools.ts";
 
@@ -46,7 +47,7 @@ async function ext4Partition(
   return { disk, partition };
 }
 
-Deno.test({
+linuxTest({
   name: "write refuses a disk that is mounted as a whole",
   ignore: ignoreMount,
   async fn(): Promise<void> {
@@ -65,7 +66,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write refuses a disk of which a partition is mounted, and the partition",
   ignore: ignoreMount,
   async fn(): Promise<void> {
@@ -86,7 +87,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write: a partition beside a mounted one may be written",
   ignore: ignoreMount,
   async fn(): Promise<void> {
@@ -103,7 +104,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write --unmount unmounts every mount of the disk, then writes",
   ignore: ignoreMount,
   async fn(): Promise<void> {
@@ -121,7 +122,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write --unmount refuses what is busy, and names it",
   ignore: ignoreMount,
   async fn(): Promise<void> {
@@ -141,7 +142,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write --unmount does not unmount another disk that is mounted over the target's",
   ignore: ignoreMount,
   async fn(): Promise<void> {
@@ -163,7 +164,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write --unmount does not unmount for an image that does not fit",
   ignore: ignoreMount,
   async fn(): Promise<void> {
@@ -182,7 +183,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write refuses a device upon which another device is built",
   ignore,
   async fn(): Promise<void> {
@@ -201,7 +202,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write refuses a read-only device",
   ignore,
   async fn(): Promise<void> {
@@ -221,7 +222,7 @@ Deno.test({
 });
 
 for (const name of ["/dev/sectorshot_no_such_disk", "NEW_FILE"]) {
-  Deno.test(`write never creates a target that is missing: ${name}`, async () => {
+  linuxTest(`write never creates a target that is missing: ${name}`, async () => {
     await using folder = await TemporaryFolder.create();
     const image = await folder.write("card.img", numberedSectors(4096));
     const target = name.startsWith("/") ? name : folder.file(name);
@@ -233,7 +234,7 @@ for (const name of ["/dev/sectorshot_no_such_disk", "NEW_FILE"]) {
   });
 }
 
-Deno.test("write refuses files, folders and character devices as targets", async () => {
+linuxTest("write refuses files, folders and character devices as targets", async () => {
   await using folder = await TemporaryFolder.create();
   const image = await folder.write("card.img", numberedSectors(4096));
   const file = await folder.write("file", "keep me");
@@ -252,7 +253,7 @@ Deno.test("write refuses files, folders and character devices as targets", async
   assertEquals(await Deno.readTextFile(file), "keep me");
 });
 
-Deno.test({
+linuxTest({
   name: "write says by how much an image is too large, and whether that part holds data",
   ignore,
   async fn(): Promise<void> {
@@ -281,7 +282,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write: one target that must not be written keeps all of them from being written",
   ignore,
   async fn(): Promise<void> {
@@ -310,7 +311,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write refuses a disk that is named twice, also by a link or as its partition",
   ignore: ignore || needs("addpart"),
   async fn(): Promise<void> {
@@ -332,7 +333,30 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
+  name: "an image of a whole disk does not go into a partition, unless --force is given",
+  ignore: ignore || needs("addpart", "sfdisk"),
+  async fn(): Promise<void> {
+    await using folder = await TemporaryFolder.create();
+    const image = await folder.write("card.img", numberedSectors(2 * MIB));
+    await shell('printf "label: dos\\n2048,1024,c\\n" | sfdisk --quiet "$1"', image);
+    await using disk = await LoopDevice.create(
+      await folder.write("target", numberedSectors(5 * MIB, 7)),
+    );
+    const partition = await disk.addPartition(1, MIB, 3 * MIB);
+    await assertRefused(
+      ["write", image, partition, "--yes"],
+      disk.path,
+      /cannot write to \S+p1: it is a partition, and .*card\.img holds a whole disk \(MBR, 1 /,
+      new RegExp(`name the disk, ${disk.path} .*sectorshot list.*--force`),
+    );
+    const { code, stderr } = await runCli(["write", image, partition, "--yes", "--force"]);
+    assertEquals(code, 0, stderr);
+    await run("cmp", ["-n", String(2 * MIB), image, partition]);
+  },
+});
+
+linuxTest({
   name: "clone refuses the source itself, by any name, and a part of it",
   ignore: ignore || needs("addpart"),
   async fn(): Promise<void> {
@@ -356,7 +380,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write refuses a device whose file is the image, or the source",
   ignore,
   async fn(): Promise<void> {
@@ -382,7 +406,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write --unmount refuses the disk that the image lies on",
   ignore: ignoreMount,
   async fn(): Promise<void> {
@@ -402,7 +426,7 @@ Deno.test({
   },
 });
 
-Deno.test("write refuses an image that is missing, a folder or empty", async () => {
+linuxTest("write refuses an image that is missing, a folder or empty", async () => {
   await using folder = await TemporaryFolder.create();
   const empty = await folder.write("empty.img", "");
   for (
@@ -445,7 +469,7 @@ const NO_DEVICES = [
 
 const system = ignore || needs("unshare", "findmnt", "lsblk") ? "" : await systemDisk() ?? "";
 
-Deno.test({
+linuxTest({
   name: "write refuses the disk that the system runs from, whatever is said",
   ignore: system === "",
   async fn(): Promise<void> {
@@ -470,7 +494,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "a device that may not be opened is refused with a hint",
   ignore: ignore || needs("unshare"),
   async fn(): Promise<void> {

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { linuxTest } from "../support/linux_test.ts";
 import { BAD_DISK_TOOLS, NbdDisk } from "../support/bad_disk.ts";
 import { LoopDevice, readBytes } from "../support/loop_device.ts";
 import { digestOf, run, runCli, RunningCli, tryRun } from "../support/run_cli.ts";
@@ -20,7 +21,7 @@ async function partitionedImage(folder: TemporaryFolder, size: number): Promise<
   return image;
 }
 
-Deno.test({
+linuxTest({
   name: "write: the partition table arrives, and what lies behind the image stays",
   ignore,
   async fn(): Promise<void> {
@@ -37,7 +38,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write: the result event names the target and says that it was verified",
   ignore,
   async fn(): Promise<void> {
@@ -62,7 +63,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write --no-verify says that nothing was verified",
   ignore,
   async fn(): Promise<void> {
@@ -79,7 +80,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write: says before it what the target is and holds",
   ignore: ignore || needs("mkfs.ext4"),
   async fn(): Promise<void> {
@@ -102,7 +103,7 @@ Deno.test({
 for (const sectorSize of [512, 4096]) {
   for (const size of [1, 511, 4096, 4097, MIB - 1, MIB, MIB + 1, 4 * MIB + 100]) {
     for (const from of ["file", "stdin"] as const) {
-      Deno.test({
+      linuxTest({
         name: `write: ${size} bytes from ${from} to ${sectorSize}-byte sectors: ` +
           "the last sector is completed with zeros",
         ignore,
@@ -138,7 +139,7 @@ for (const sectorSize of [512, 4096]) {
   }
 }
 
-Deno.test({
+linuxTest({
   name: "write: an image of a few sectors changes no byte behind them",
   ignore,
   async fn(): Promise<void> {
@@ -156,7 +157,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write: from stdin, compared with digests taken on the way",
   ignore,
   async fn(): Promise<void> {
@@ -176,7 +177,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write: from stdin to two targets",
   ignore,
   async fn(): Promise<void> {
@@ -197,7 +198,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write: an image of stdin that is larger than the target fails, and leaves no table",
   ignore,
   async fn(): Promise<void> {
@@ -216,7 +217,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write: an empty stdin is an error, not a wiped disk",
   ignore,
   async fn(): Promise<void> {
@@ -233,7 +234,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write: to several targets at once",
   ignore,
   async fn(): Promise<void> {
@@ -261,7 +262,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write: a partition is written, the rest of its disk is not",
   ignore: ignore || needs("addpart", "delpart"),
   async fn(): Promise<void> {
@@ -277,7 +278,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write: a symbolic link to a device is that device",
   ignore,
   async fn(): Promise<void> {
@@ -295,7 +296,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write --cut-zeros leaves out zeros that do not fit",
   ignore,
   async fn(): Promise<void> {
@@ -313,7 +314,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "write: a device that is the source of a device",
   ignore,
   async fn(): Promise<void> {
@@ -330,7 +331,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+linuxTest({
   name: "clone: other sector sizes are warned of",
   ignore,
   async fn(): Promise<void> {
@@ -350,7 +351,7 @@ Deno.test({
 });
 
 for (const signal of ["SIGINT", "SIGKILL"] as const) {
-  Deno.test({
+  linuxTest({
     name: `write: after a ${signal} the target has no partition table`,
     ignore: ignore || needs(...BAD_DISK_TOOLS),
     async fn(): Promise<void> {

@@ -5,6 +5,7 @@
  * deno task demo
  * ```
  */
+import { fileURLToPath } from "node:url";
 import { cardImage } from "./card_image.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -13,7 +14,7 @@ const config: { tasks: { start: { command: string } } } = JSON.parse(
 );
 /** What `deno task start` runs, without "deno" and "main.ts". */
 const RUN = config.tasks.start.command.split(" ").slice(1, -1);
-const MAIN = new URL("main.ts", root).pathname;
+const MAIN = fileURLToPath(new URL("main.ts", root));
 
 function say(text: string): void {
   console.log(`\n# ${text}`);

@@ -122,6 +122,22 @@ export function volumeName(guid: string): string {
   return `\\\\?\\Volume{${guid}}`;
 }
 
+/** A volume on a partition of a disk. */
+export function volumeOn(
+  guid: string,
+  disk: number,
+  partition: number,
+  range: readonly [start: number, size: number],
+  ...paths: string[]
+): VolumePlan {
+  return {
+    guid,
+    paths,
+    extents: [[disk, ...range]],
+    device: [windows.FILE_DEVICE_DISK, disk, partition],
+  };
+}
+
 /** Names of control codes, without their first word. */
 const CODE_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(windows).flatMap(([name, value]) =>

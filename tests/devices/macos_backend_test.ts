@@ -12,7 +12,7 @@ Deno.test("the backend is that of macOS, with its people's names for disks", () 
 
 Deno.test({
   name: "on another system it is imported, and fails only when it is asked",
-  ignore: Deno.build.os === "darwin",
+  ignore: Deno.build.os !== "linux",
   async fn(): Promise<void> {
     await assertRejects(() => macosBackend.list(), ImagingError, "/usr/sbin/diskutil");
     await macosBackend.unmount([]);

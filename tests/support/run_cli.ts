@@ -1,4 +1,5 @@
 /** Runs sectorshot as a person does: as a process of its own, with its named permissions. */
+import { fileURLToPath } from "node:url";
 import config from "../../deno.json" with { type: "json" };
 
 const decoder = new TextDecoder();
@@ -7,7 +8,7 @@ const decoder = new TextDecoder();
 export const CLI: readonly string[] = [
   Deno.execPath(),
   ...config.tasks.start.command.split(/\s+/).slice(1, -1),
-  new URL("../../main.ts", import.meta.url).pathname,
+  fileURLToPath(new URL("../../main.ts", import.meta.url)),
 ];
 
 /** An event of `--json`. */

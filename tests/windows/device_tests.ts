@@ -246,3 +246,11 @@ Deno.test("what must not be read, and where an image must not go", async () => {
   }
   assertEquals(await Deno.readFile(image.here), numberedSectors(MIB, 2));
 });
+
+Deno.test("the demonstration runs", async () => {
+  await using machine = await Machine.create();
+  const permissions = config.tasks.demo.command.split(/\s+/).slice(1);
+  const { code, stdout, stderr } = await machine.rig.run(permissions);
+  assertEquals(code, 0, stderr);
+  assertStringIncludes(stdout, "All of it went as it should.");
+});
