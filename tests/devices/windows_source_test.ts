@@ -1,5 +1,11 @@
 /** Reading disks, volumes and files of made-up Windows machines. */
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { allocateAligned } from "../../ffi/memory.ts";
 import * as windows from "../../ffi/windows_numbers.ts";
 import { REFUSED } from "../../src/copy/read_policy.ts";
@@ -330,7 +336,6 @@ Deno.test("a device that refuses every read says so, for all of it", async () =>
 // --- Files, and opening ---
 
 Deno.test("a file is read at every place", async () => {
-  const fake = machine();
   const content = patternBytes(100_001, { seed: 7 });
   for (const direct of [false, true]) {
     const file = machine();
@@ -350,7 +355,6 @@ Deno.test("a file is read at every place", async () => {
     assertEquals(file.disposals, 1);
     assertEquals(file.since(0, "STORAGE_CHECK_VERIFY2"), []);
   }
-  assertEquals(fake.record, []);
 });
 
 Deno.test("whatever fails in between, a source leaves nothing open", async () => {
@@ -365,7 +369,8 @@ Deno.test("whatever fails in between, a source leaves nothing open", async () =>
       try {
         await (await open(fake, path))[Symbol.asyncDispose]();
       } catch (error) {
-        assert(error instanceof Error && error.message.includes("ERROR_GEN_FAILURE"));
+        const told = /ERROR_GEN_FAILURE|cannot tell which disk Windows runs from/;
+        assertMatch(error instanceof Error ? error.message : "", told);
       }
       assertEquals(fake.openPaths(), [], `${path}, ${whole.record[step]}`);
     }
