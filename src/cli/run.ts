@@ -15,7 +15,8 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
   const exitCode = await runRequest(argv);
   // Whoever started it by a double click, or by --elevate, wants to read how it ended.
   const isScript = ["--yes", "--json", "--quiet"].some((option) => argv.includes(option));
-  if (!isScript && backend.host.ownsTerminal()) {
+  const isCancelled = exitCode === EXIT_OF_ERROR.cancelled;
+  if (!isScript && !isCancelled && backend.host.ownsTerminal()) {
     using console = new Console(PLAIN_CONSOLE);
     await console.hold();
   }

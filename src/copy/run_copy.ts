@@ -102,12 +102,18 @@ export async function runCopy<const Consumers extends readonly ChunkConsumer[]>(
       if (failure !== undefined || outcome.length === 0) return;
       const chunk = makeChunk(range.offset, into.subarray(0, outcome.length), outcome.bad);
       // Async, so that one that throws at once counts like one that rejects.
-      const consumed = consumers.map(async (consumer) => await consumer.consume(chunk));
+      const consumed = consumers.map(async (consumer) => {
+        try {
+          await consumer.consume(chunk);
+        } catch (error) {
+          // At once: it must not be given more while the others take their time.
+          fail(error);
+        }
+      });
       handOver();
       // All of them, also after a failure: the others still look at the buffer.
-      for (const result of await Promise.allSettled(consumed)) {
-        if (result.status === "rejected") throw result.reason;
-      }
+      await Promise.all(consumed);
+      if (failure !== undefined) return;
       bytes += chunk.length;
       for (const range of chunk.bad) {
         bad.push(range);

@@ -7,6 +7,7 @@ import config from "../../deno.json" with { type: "json" };
 import { LoopDevice } from "../support/loop_device.ts";
 import { digestOf, run, shell } from "../support/run_cli.ts";
 import {
+  exists,
   numberedSectors,
   numberedSectorsWithZeros,
   TemporaryFolder,
@@ -253,4 +254,30 @@ Deno.test("the demonstration runs", async () => {
   const { code, stdout, stderr } = await machine.rig.run(permissions);
   assertEquals(code, 0, stderr);
   assertStringIncludes(stdout, "All of it went as it should.");
+});
+
+Deno.test("after Ctrl-C the map is saved, and the same command goes on", async () => {
+  await using machine = await Machine.create();
+  const source = machine.file("large.bin");
+  await Deno.writeFile(source.here, numberedSectors(8 * MIB, 5));
+  await Deno.truncate(source.here, 1024 * MIB);
+  const image = machine.file("large.img");
+  const args = ["read", source.there, image.there, "--hash", "sha512,md5"];
+  await using running = machine.rig.start([...CLI, ...args]);
+  await running.until("the image grows", async () => {
+    return await exists(`${image.here}.part`) &&
+      (await Deno.stat(`${image.here}.part`)).size >= 4 * MIB;
+  });
+  await running.interrupt();
+  const { code, stderr } = await running.end();
+  assertEquals(code, 130, stderr);
+  assertMatch(stderr, /sectorshot: cancelled/);
+  assertMatch(stderr, /large\.img\.part: run the same command again to go on/);
+  const map = await Deno.readTextFile(`${image.here}.map`);
+  assertMatch(map, /^0x00000000 +0x[0-9A-F]+ +\+$/m);
+  const again = await machine.cli(...args);
+  assertOk(again);
+  assertMatch(again.stderr, /going on with .*large\.img\.part/);
+  assertStringIncludes(again.stdout, await digestOf(source.here, "md5"));
+  assertEquals(await digestOf(image.here), await digestOf(source.here));
 });

@@ -1,9 +1,8 @@
 /**
  * Tests of what runs on Windows, on Linux under Wine: the tests of the project that are not
- * about Linux, run by deno.exe; and device_tests.ts, which drive deno.exe from here.
+ * about Linux, run by deno.exe; and device_tests.ts, which drives deno.exe from here.
  */
 import config from "../../deno.json" with { type: "json" };
-import { exists } from "../support/temporary.ts";
 import { needs } from "../support/tools.ts";
 import { WINE_TOOLS, WineRig } from "./wine.ts";
 
@@ -54,7 +53,6 @@ async function testUnderWine(): Promise<number> {
 
 async function testDevices(): Promise<number> {
   const path = new URL("device_tests.ts", import.meta.url).pathname;
-  if (!await exists(path)) return 0;
   say("disks under Wine");
   const child = new Deno.Command(Deno.execPath(), {
     args: [...TEST_COMMAND, path],

@@ -12,6 +12,9 @@ const REPOSITORY = new URL("../..", import.meta.url).pathname.replace(/\/$/, "")
 /** Where folders of Linux are inside. */
 const INSIDE = { repository: "/repository", folder: "/exchange" } as const;
 
+/** The program, as Windows names it. */
+const DENO = "Z:\\deno\\deno.exe";
+
 /**
  * The folder `$1/system` becomes a root whose changes are in memory only. `$2` is what it
  * consists of, `$3` the project, `$4` the folder of deno.exe, `$5` npm packages.
@@ -73,8 +76,13 @@ export class WineRig implements AsyncDisposable {
       ]),
     );
     const rig = new WineRig(top, packages.registry, namespace, resources.move());
-    await rig.#startWine();
-    return rig;
+    try {
+      await rig.#startWine();
+      return rig;
+    } catch (error) {
+      await rig[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /** Runs deno.exe with these arguments to its end, whatever that is. */
@@ -85,16 +93,23 @@ export class WineRig implements AsyncDisposable {
 
   /** Starts deno.exe with these arguments. */
   start(args: readonly string[], options: WineOptions = {}): WineProcess {
+    const mark = `SECTORSHOT_RUN=${crypto.randomUUID()}`;
     const command = chrootCommand(this.#root, insidePath(options.cwd ?? REPOSITORY, this), {
       DENO_DIR: "Z:\\deno_dir",
       DENO_NO_UPDATE_CHECK: "1",
       NO_COLOR: "1",
       NPM_CONFIG_REGISTRY: this.#registry,
       ...options.env,
+      COMMAND_LINE: windowsCommandLine([DENO, ...args]),
     });
+    // A program of many threads now and then ends with 0 for Linux, whatever it ended with for
+    // Windows (Wine 10). The shell of Windows waits for it, and is right about that. It takes
+    // the command line from a variable as it is, without looking for what is special in it.
+    const shell = ["C:\\windows\\system32\\cmd.exe", "/d", "/v:on", "/c", "!COMMAND_LINE!"];
     return new WineProcess(
-      this.#namespace.commandLine([...command, "wine", "Z:\\deno\\deno.exe", ...args]),
+      this.#namespace.commandLine([...command, mark, "wine", ...shell]),
       options,
+      (signal, whom) => this.#signal(signal, mark, whom === "program" ? DENO : ""),
     );
   }
 
@@ -143,17 +158,41 @@ export class WineRig implements AsyncDisposable {
     await this.#runInside("sh", "-c", line);
   }
 
+  /** To all processes that have `mark` in their environment, and this argument unless "". */
+  async #signal(name: Deno.Signal, mark: string, argument: string): Promise<void> {
+    const script = `
+      for process in /proc/[0-9]*; do
+        grep -Fsqxz "$2" "$process/environ" || continue
+        [ -z "$3" ] || grep -Fsqxz "$3" "$process/cmdline" || continue
+        kill -s "$1" "\${process#/proc/}" || true
+      done`;
+    await this.#runInside("sh", "-euc", script, "sh", name.slice(3), mark, argument);
+  }
+
   async #runInside(...command: string[]): Promise<void> {
     await this.#namespace.run([...chrootCommand(this.#root, "/"), ...command]);
   }
 }
 
+/**
+ * A command line that a program of Windows takes apart into these words.
+ *
+ * @throws {Error} when it is longer than the shell of Windows takes.
+ */
+function windowsCommandLine(words: readonly string[]): string {
+  const quoted = words.map((word) =>
+    `"${word.replace(/(\\*)"/g, '$1$1\\"').replace(/\\+$/, "$&$&")}"`
+  );
+  const line = quoted.join(" ");
+  if (line.length > 8000) throw new Error(`a command line of ${line.length} characters`);
+  return line;
+}
+
 function insidePath(path: string, rig: WineRig): string {
-  for (
-    const [outside, inside] of [[rig.folder, INSIDE.folder], [REPOSITORY, INSIDE.repository]]
-  ) {
+  const places = [[rig.folder, INSIDE.folder], [REPOSITORY, INSIDE.repository]] as const;
+  for (const [outside, inside] of places) {
     if (path === outside || path.startsWith(`${outside}/`)) {
-      return `${inside}${path.slice(outside!.length)}`;
+      return `${inside}${path.slice(outside.length)}`;
     }
   }
   throw new Error(`not visible in Windows: ${path}`);

@@ -8,6 +8,7 @@ export const WINE_TOOLS = [
   "root",
   "chroot",
   "debootstrap",
+  "losetup",
   "nsenter",
   "npm",
   "tar",

@@ -1,5 +1,4 @@
 /** A program under Wine while it runs. */
-import { run } from "../support/run_cli.ts";
 import { waitUntil } from "../support/temporary.ts";
 
 const decoder = new TextDecoder();
@@ -25,18 +24,22 @@ export interface WineResult {
   readonly stderr: string;
 }
 
+/** Sends a signal to the program, or to all processes that it consists of. */
+export type WineSignal = (name: Deno.Signal, whom: "program" | "all") => Promise<void>;
+
 /** Goes on beside the test. It is killed when disposed. */
 export class WineProcess implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #streams: Promise<readonly Uint8Array<ArrayBuffer>[]>;
   readonly #stdin: Promise<void>;
+  readonly #signal: WineSignal;
   #ended = false;
   /** What came so far, as text. */
   stdout = "";
   stderr = "";
 
-  /** `commandLine` has the program as its only child. */
-  constructor(commandLine: readonly string[], options: WineOptions) {
+  constructor(commandLine: readonly string[], options: WineOptions, signal: WineSignal) {
+    this.#signal = signal;
     const [program = "", ...args] = commandLine;
     this.#child = new Deno.Command(program, {
       args,
@@ -73,14 +76,18 @@ export class WineProcess implements AsyncDisposable {
     });
   }
 
-  /** What Ctrl-C is: the program hears of SIGINT. */
+  /** What Ctrl-C is: SIGINT for the program. Nothing happens when it does not run (yet). */
   async interrupt(): Promise<void> {
-    await this.#signal("SIGINT");
+    await this.#signal("SIGINT", "program");
   }
 
   /** Ends it, without its being asked. */
   async kill(): Promise<void> {
-    await this.#signal("SIGKILL");
+    // It may just be starting a part of itself.
+    while (!this.#ended) {
+      await this.#signal("SIGKILL", "all");
+      await Promise.race([this.#child.status, new Promise((wake) => setTimeout(wake, 50))]);
+    }
   }
 
   /** Waits for its end. */
@@ -99,15 +106,8 @@ export class WineProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#ended) await this.kill();
+    await this.kill();
     await this.end();
-  }
-
-  /** Nothing happens when it has ended meanwhile. */
-  async #signal(name: Deno.Signal): Promise<void> {
-    const { pid } = this.#child;
-    const line = `kill -s ${name.slice(3)} $(cat /proc/${pid}/task/${pid}/children) || true`;
-    await run("sh", ["-c", line]);
   }
 }
 
