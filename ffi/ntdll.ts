@@ -144,6 +144,16 @@ export const NTDLL_SYMBOLS = {
     ],
     result: "u32",
   },
+  /** NTSTATUS NtQuerySystemInformation(SYSTEM_INFORMATION_CLASS, PVOID, ULONG, PULONG); */
+  NtQuerySystemInformation: {
+    parameters: [
+      /* SYSTEM_INFORMATION_CLASS */ "i32",
+      /* PVOID */ "buffer",
+      /* ULONG length */ "u32",
+      /* PULONG returned */ "buffer",
+    ],
+    result: "u32",
+  },
   /** ULONG RtlNtStatusToDosError(NTSTATUS); */
   RtlNtStatusToDosError: { parameters: [/* NTSTATUS */ "u32"], result: "u32" },
   /** SIZE_T RtlCompareMemory(const VOID *, const VOID *, SIZE_T): how many bytes agree. */

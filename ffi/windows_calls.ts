@@ -289,6 +289,30 @@ function windowsDirectory(): string | undefined {
   return wideAnswer((buffer) => kernel32().GetSystemWindowsDirectoryW(buffer, PATH_CHARACTERS));
 }
 
+/** SYSTEM_INFORMATION_CLASS, SystemSystemPartitionInformation: a UNICODE_STRING. */
+const SYSTEM_PARTITION_INFORMATION = 98;
+
+/**
+ * The partition that the machine starts from ("\\Device\\HarddiskVolume1"), which can lie on
+ * another disk than Windows; undefined where the system does not tell.
+ */
+function systemPartition(): string | undefined {
+  const answer = new Uint8Array(UNICODE_STRING.bytes + PATH_CHARACTERS);
+  const status = ntdll().NtQuerySystemInformation(
+    SYSTEM_PARTITION_INFORMATION,
+    answer,
+    answer.length,
+    new Uint8Array(4),
+  );
+  if (status !== 0) return undefined;
+  // The text lies behind the structure in the same buffer.
+  const view = viewOf(answer);
+  const start = Number(view.getBigUint64(UNICODE_STRING.Buffer, true) - addressOf(answer));
+  const length = view.getUint16(UNICODE_STRING.Length, true);
+  if (start < UNICODE_STRING.bytes || start + length > answer.length) return undefined;
+  return fromWide(answer.subarray(start, start + length)) || undefined;
+}
+
 /** What stands behind "E:\": DRIVE_REMOVABLE, DRIVE_REMOTE … */
 function driveType(root: string): number {
   return kernel32().GetDriveTypeW(wideString(root));
@@ -310,6 +334,7 @@ export const WINDOWS_CALLS = {
   volumes,
   volumeOf,
   windowsDirectory,
+  systemPartition,
   driveType,
 } as const;
 

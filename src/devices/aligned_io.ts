@@ -59,8 +59,9 @@ async function transferAll(
       Math.min(length - done, maxBytes),
       offset + done,
     );
-    if (count === 0) break;
     done += count;
+    // Behind a part of a sector there is nothing: the file ended within it.
+    if (count === 0 || count % io.alignment !== 0) break;
   }
   return done;
 }

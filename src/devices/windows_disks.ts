@@ -1,7 +1,8 @@
 /**
  * The disks of a Windows machine, and what a path names.
  *
- * Disks are opened with no access right, which needs no administrator and wakes no disk.
+ * Disks are opened with no access right, which needs no administrator and wakes no disk. Only
+ * where a driver does not tell the size is it looked for by reading, if that is allowed.
  */
 import {
   FILE_FS_DEVICE_INFORMATION,
@@ -81,7 +82,21 @@ async function readMachine(calls: WindowsCalls, elevated: boolean): Promise<Mach
       { hint: "look at Disk Management, and report what is unusual about this machine" },
     );
   }
-  return { calls, elevated, volumes, system: new Set(system.disks) };
+  return {
+    calls,
+    elevated,
+    volumes,
+    system: new Set([...system.disks, ...await startDisks(calls)]),
+  };
+}
+
+/** N of the disks that the machine starts from: those of its EFI system partition. */
+async function startDisks(calls: WindowsCalls): Promise<readonly number[]> {
+  const name = await calls.call("systemPartition");
+  if (name === undefined) return [];
+  const path = `\\\\?\\GLOBALROOT${name}`;
+  const volume = await withQuery(calls, path, (handle) => layOf(calls, handle));
+  return volume?.disks ?? [];
 }
 
 /** Names of devices and volumes are the same in whatever case. */
@@ -122,10 +137,37 @@ export async function listWindowsDisks(calls: WindowsCalls): Promise<DeviceInfo[
   const machine = await readMachine(calls, false);
   const disks: DeviceInfo[] = [];
   for (let number = 0; number < DISK_NUMBERS; number++) {
-    const disk = await describeDisk(machine, number);
-    if (disk !== undefined) disks.push(disk);
+    try {
+      const disk = await describeDisk(machine, number);
+      if (disk !== undefined) disks.push(disk);
+    } catch (error) {
+      // One that answers with nonsense must not hide the others.
+      if (!(error instanceof ImagingError || error instanceof RangeError)) throw error;
+      disks.push(oddDisk(number, machine.system.has(number)));
+    }
   }
   return disks;
+}
+
+/** A disk of which only the number is known. */
+function oddDisk(number: number, system: boolean): DeviceInfo {
+  return {
+    path: diskPath(number),
+    number: String(number),
+    size: 0,
+    sectorSize: DEFAULT_SECTOR_BYTES,
+    physicalSectorSize: DEFAULT_SECTOR_BYTES,
+    model: "(does not answer)",
+    serial: undefined,
+    bus: "unknown",
+    removable: false,
+    readOnly: false,
+    virtual: false,
+    system,
+    claims: [],
+    partitions: [],
+    backingFile: undefined,
+  };
 }
 
 async function describeDisk(

@@ -25,6 +25,7 @@ import {
   windowsFailure,
   writeChannel,
 } from "./windows_io.ts";
+import { type Clock, type Patience, patiently, REAL_CLOCK } from "./windows_patience.ts";
 
 /** Small files are read whole up to this many bytes. */
 const READ_LIMIT = 256 * 1024 * 1024;
@@ -50,6 +51,14 @@ const NAMING_OPENING: OpenOptions = {
   access: windows.DELETE | windows.FILE_READ_ATTRIBUTES | windows.SYNCHRONIZE,
   options: windows.FILE_SYNCHRONOUS_IO_NONALERT | windows.FILE_NON_DIRECTORY_FILE |
     windows.FILE_WRITE_THROUGH | windows.FILE_OPEN_REPARSE_POINT,
+};
+
+/** Three seconds in all: a read of hours must not end because a scanner was curious. */
+const NAMING: Patience = {
+  attempts: 7,
+  firstWaitMilliseconds: 50,
+  isPassing: ({ code }) =>
+    ["ERROR_ACCESS_DENIED", "ERROR_SHARING_VIOLATION", "ERROR_LOCK_VIOLATION"].includes(code),
 };
 
 /** Errors of a name that is not there. */
@@ -84,8 +93,15 @@ export class WindowsFiles implements FileAccess {
   readonly #elevated: () => boolean;
   #thread: WindowsCalls | undefined;
 
+  readonly #clock: Clock;
+
   /** The thread is started when it is needed, and ended with the files. */
-  constructor(startThread: () => WindowsCalls, elevated: () => boolean) {
+  constructor(
+    startThread: () => WindowsCalls,
+    elevated: () => boolean,
+    clock: Clock = REAL_CLOCK,
+  ) {
+    this.#clock = clock;
     this.#startThread = startThread;
     this.#elevated = elevated;
   }
@@ -132,7 +148,7 @@ export class WindowsFiles implements FileAccess {
 
   async writeAtomically(path: string, content: Uint8Array): Promise<void> {
     const temporary = temporaryOf(path);
-    const channel = await this.#open(temporary, REPLACING_OPENING);
+    const channel = await this.#open(temporary, REPLACING_OPENING, true);
     try {
       await writeChannel(channel, 0, new Uint8Array(content));
       await flushChannel(channel);
@@ -149,8 +165,9 @@ export class WindowsFiles implements FileAccess {
     const calls = this.#calls;
     let handle: bigint | undefined;
     try {
-      handle = await calls.call("open", from, NAMING_OPENING);
-      await calls.call("rename", handle, to, replace);
+      handle = await this.#patiently(() => calls.call("open", from, NAMING_OPENING));
+      const opened = handle;
+      await this.#patiently(() => calls.call("rename", opened, to, replace));
     } catch (cause) {
       if (isWindowsError(cause, "ERROR_ALREADY_EXISTS", "ERROR_FILE_EXISTS")) {
         throw new ImagingError(
@@ -170,7 +187,7 @@ export class WindowsFiles implements FileAccess {
     for (const each of [path, temporaryOf(path)]) {
       let handle: bigint | undefined;
       try {
-        handle = await calls.call("open", each, NAMING_OPENING);
+        handle = await this.#patiently(() => calls.call("open", each, NAMING_OPENING));
         await calls.call(
           "setInformation",
           handle,
@@ -186,9 +203,14 @@ export class WindowsFiles implements FileAccess {
     }
   }
 
-  async #open(path: string, opening: OpenOptions): Promise<WindowsChannel> {
+  async #open(
+    path: string,
+    opening: OpenOptions,
+    isPatient = false,
+  ): Promise<WindowsChannel> {
+    const attempt = (): Promise<bigint> => this.#calls.call("open", path, opening);
     try {
-      return this.#channel(path, await this.#calls.call("open", path, opening));
+      return this.#channel(path, await (isPatient ? this.#patiently(attempt) : attempt()));
     } catch (cause) {
       if (isWindowsError(cause, "ERROR_SHARING_VIOLATION")) {
         throw new ImagingError(
@@ -205,6 +227,11 @@ export class WindowsFiles implements FileAccess {
         hint: `make the folder ${WINDOWS_PATHS.folderOf(path)} first`,
       });
     }
+  }
+
+  /** Whoever looks at a file that was just made, or keeps it open, lets go soon. */
+  #patiently<Result>(attempt: () => Promise<Result>): Promise<Result> {
+    return patiently(NAMING, this.#clock, attempt);
   }
 
   #channel(name: string, handle: bigint): WindowsChannel {

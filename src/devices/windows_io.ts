@@ -124,10 +124,7 @@ function alignedIo(channel: WindowsChannel): AlignedIo {
     alignment,
     hintFor: (code) => windowsHint(code, attempt, elevated),
     transfer: (direction, address, length, offset) =>
-      // Behind a part of a sector there is nothing: the file ended within it.
-      offset % alignment === 0
-        ? calls.call(direction, handle, address, length, offset)
-        : Promise.resolve(0),
+      calls.call(direction, handle, address, length, offset),
   };
 }
 

@@ -24,6 +24,7 @@ import {
   windowsFailure,
   writeChannel,
 } from "./windows_io.ts";
+import { type Clock, type Patience, patiently, REAL_CLOCK } from "./windows_patience.ts";
 import { measureMedium } from "./windows_size.ts";
 import {
   allowWholeVolume,
@@ -37,17 +38,21 @@ import { listWindowsVolumes, titleOf } from "./windows_volumes.ts";
 type DeviceLocation = Extract<Location, { kind: "device" }>;
 
 /** Explorer and virus scanners let go after a moment: first wait, doubled each time. */
-const FIRST_WAIT_MILLISECONDS = 100;
-const LOCK_ATTEMPTS = 7;
-
-/** How time passes; tests have their own. */
-export interface Clock {
-  sleep(milliseconds: number): Promise<void>;
-}
-
-const REAL_CLOCK: Clock = {
-  sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+const LOCKING: Patience = {
+  attempts: 7,
+  firstWaitMilliseconds: 100,
+  isPassing: ({ code }) => code !== LOCKED_BY_BITLOCKER,
 };
+
+/** Somebody else writes: waited for a little, then shared, since a lock is what counts. */
+const ALONE: Patience = {
+  attempts: 4,
+  firstWaitMilliseconds: 100,
+  isPassing: ({ code }) => code === "ERROR_SHARING_VIOLATION",
+};
+
+/** A volume that nobody has unlocked has no file system that could be in the way. */
+const LOCKED_BY_BITLOCKER = "FVE_E_LOCKED_VOLUME";
 
 /**
  * Opens a disk or volume for writing, and for nobody else; locks what lies on it. The
@@ -95,15 +100,18 @@ async function lockVolumes(
     try {
       handle = await calls.call("open", volume.name, OPENINGS.writeDirect);
     } catch (cause) {
+      if (isWindowsError(cause, LOCKED_BY_BITLOCKER)) continue;
       throw windowsFailure(`cannot open the volume ${title}`, cause, "disk", elevated);
     }
     locks.push(handle);
-    await lockVolume(calls, handle, title, clock);
+    if (await lockVolume(calls, handle, title, clock)) {
+      await dismountVolume(calls, handle, title);
+    }
   }
 }
 
 /**
- * Locks a volume, with patience, and dismounts it.
+ * Locks a volume, with patience; false where it has no file system that could be locked.
  *
  * @throws {ImagingError} when it stays busy.
  */
@@ -112,22 +120,40 @@ async function lockVolume(
   handle: bigint,
   title: string,
   clock: Clock,
-): Promise<void> {
-  for (let attempt = 1;; attempt++) {
-    try {
-      await control(calls, handle, windows.FSCTL_LOCK_VOLUME);
-      break;
-    } catch (cause) {
-      if (!(cause instanceof OsError)) throw cause;
-      if (attempt === LOCK_ATTEMPTS) throw busy(title, cause);
-    }
-    await clock.sleep(FIRST_WAIT_MILLISECONDS * 2 ** (attempt - 1));
+): Promise<boolean> {
+  try {
+    await patiently(LOCKING, clock, () => control(calls, handle, windows.FSCTL_LOCK_VOLUME));
+    return true;
+  } catch (cause) {
+    if (isWindowsError(cause, LOCKED_BY_BITLOCKER)) return false;
+    throw cause instanceof OsError ? busy(title, cause) : cause;
   }
+}
+
+/** @throws {ImagingError} */
+async function dismountVolume(
+  calls: WindowsCalls,
+  handle: bigint,
+  title: string,
+): Promise<void> {
   try {
     await control(calls, handle, windows.FSCTL_DISMOUNT_VOLUME);
   } catch (cause) {
-    if (!(cause instanceof OsError)) throw cause;
-    throw busy(title, cause);
+    throw cause instanceof OsError ? busy(title, cause) : cause;
+  }
+}
+
+/**
+ * Opens for writing and lets nobody else write; where somebody else does already, the
+ * locks on the volumes are what keeps them away.
+ */
+async function openAlone(calls: WindowsCalls, name: string, clock: Clock): Promise<bigint> {
+  const alone = { ...OPENINGS.writeDirect, share: windows.FILE_SHARE_READ };
+  try {
+    return await patiently(ALONE, clock, () => calls.call("open", name, alone));
+  } catch (error) {
+    if (!isWindowsError(error, "ERROR_SHARING_VIOLATION")) throw error;
+    return await calls.call("open", name, OPENINGS.writeDirect);
   }
 }
 
@@ -152,7 +178,7 @@ async function openLocked(
   locks: bigint[],
 ): Promise<DeviceSink> {
   const name = nodeOf(location);
-  const handle = await calls.call("open", name, OPENINGS.writeDirect);
+  const handle = await openAlone(calls, name, clock);
   locks.push(handle);
   const isDisk = isWholeDisk(location);
   if (!isDisk) {
@@ -180,6 +206,19 @@ async function checkWritable(calls: WindowsCalls, handle: bigint): Promise<void>
   } catch (error) {
     if (!(error instanceof OsError)) throw error;
     if (error.code === "ERROR_WRITE_PROTECT") throw error;
+  }
+}
+
+/**
+ * Lets the file system of a volume go that was overwritten under its lock. Before that it
+ * would be in the way: a volume without one may refuse to be flushed.
+ */
+async function forgetVolume(calls: WindowsCalls, handle: bigint): Promise<void> {
+  try {
+    await control(calls, handle, windows.FSCTL_DISMOUNT_VOLUME);
+  } catch (error) {
+    // There is none: what was written is flushed already, and closing unlocks.
+    if (!(error instanceof OsError)) throw error;
   }
 }
 
@@ -247,7 +286,8 @@ class WindowsSink implements DeviceSink {
 
   /** Closing a volume's handle unlocks it; the disk's own goes first. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const { calls } = this.#channel;
+    const { calls, handle } = this.#channel;
+    if (!isWholeDisk(this.#location)) await forgetVolume(calls, handle);
     for (const handle of this.#handles.toReversed()) await closeHandle(calls, handle);
     calls[Symbol.dispose]();
   }

@@ -9,6 +9,7 @@ import {
   lengthInformation,
 } from "../../ffi/layouts.ts";
 import { OsError } from "../../ffi/os_error.ts";
+import { ImagingError } from "../core/errors.ts";
 import * as windows from "../../ffi/windows_numbers.ts";
 import type { WindowsCalls } from "../../ffi/windows_thread.ts";
 import { isWindowsError } from "./windows_io.ts";
@@ -136,6 +137,11 @@ async function endByReading(
   while (step * sectorSize < LARGEST && await isThere(step)) {
     there = step;
     step *= 2;
+  }
+  if (step * sectorSize >= LARGEST) {
+    throw new ImagingError("environment", "cannot tell how large the device is", {
+      hint: "its driver answers wherever it is read: try another reader or adapter",
+    });
   }
   let beyond = step;
   while (beyond - there > 1) {

@@ -71,6 +71,8 @@ export interface DiskPlan extends MediumPlan {
   readonly writeProtected?: boolean;
   /** How often the medium was changed; absent where nobody counts. */
   readonly mediaChanges?: number;
+  /** What the geometry says where it lies. */
+  readonly geometrySize?: number;
 }
 
 /** A volume. */
@@ -110,6 +112,8 @@ export interface MachinePlan {
   readonly disks: readonly DiskPlan[];
   readonly volumes: readonly VolumePlan[];
   readonly windowsDirectory?: string;
+  /** GUID of the volume that the machine starts from, where the system tells it. */
+  readonly systemPartition?: string;
   readonly files?: Readonly<Record<string, FilePlan>>;
   /** Letters of drives on other machines. */
   readonly network?: readonly string[];
@@ -263,6 +267,7 @@ export class FakeWindows implements WindowsCalls {
       volumes: () => this.#listVolumes(),
       volumeOf: (path) => this.#volumeAt(path)?.name,
       windowsDirectory: () => plan.windowsDirectory ?? "C:\\Windows",
+      systemPartition: () => plan.systemPartition && `\\Device\\${plan.systemPartition}`,
       driveType: (root) => this.#driveType(root),
     };
   }
@@ -362,7 +367,7 @@ export class FakeWindows implements WindowsCalls {
         : { kind: "disk", disk };
     }
     const volume = this.#volumes.find(({ name, plan }) =>
-      same(name, path) ||
+      same(name, path) || same(`\\\\?\\GLOBALROOT\\Device\\${plan.guid}`, path) ||
       (plan.paths ?? []).some((place) => /^.:\\$/.test(place) && same(`${device}\\`, place))
     );
     if (volume !== undefined) return { kind: "volume", volume };
@@ -842,7 +847,11 @@ function geometryExAnswer(disk: DiskPlan): Bytes {
   const bytes = new Uint8Array(layouts.DISK_GEOMETRY_EX.bytes);
   bytes.set(geometryAnswer(disk));
   layouts.viewOf(bytes)
-    .setBigUint64(layouts.DISK_GEOMETRY_EX.DiskSize, BigInt(disk.size), true);
+    .setBigUint64(
+      layouts.DISK_GEOMETRY_EX.DiskSize,
+      BigInt(disk.geometrySize ?? disk.size),
+      true,
+    );
   return bytes;
 }
 

@@ -36,7 +36,7 @@ const CARD: DiskPlan = {
   number: 1,
   size: 32 * GIB,
   vendor: "Generic ",
-  product: "SD Reader       ",
+  product: "SD   Reader     ",
   serial: "000000001539",
   busType: STORAGE_BUS_TYPE.BusTypeUsb,
   removable: true,
@@ -387,6 +387,8 @@ windowsTest(
   }]),
   async (fake) => {
     assertEquals((await find(fake, 1)).partitions.length, 100);
+    const { disk, partition } = await device(fake, "\\\\.\\P:");
+    assertEquals([disk.size, disk.beneath, partition], [100 * MIB, ["1"], undefined]);
   },
 );
 
@@ -827,11 +829,24 @@ windowsTest("whatever fails in between, nothing is left open", {
         await locateWindows(fake, path);
       } catch (error) {
         // The names of volumes and folders cannot fail on a real machine.
-        const isSystem = /^(volumes|volumeOf|windowsDirectory|driveType)\b/
+        const isSystem = /^(volumes|volumeOf|windowsDirectory|systemPartition|driveType)\b/
           .test(fake.record[failing] ?? "");
         if (!isSystem) assert(error instanceof ImagingError, `${path}, step ${step}: ${error}`);
       }
       assertEquals(fake.openPaths(), [], `${path}, step ${step}: ${fake.record[failing]}`);
     }
   }
+});
+
+windowsTest("the disk that the machine starts from is the system's, too", {
+  ...machineWith(
+    [CARD, { ...CARD, number: 2 }],
+    [volumeOn("start", 2, 1, [MIB, 100 * MIB])],
+  ),
+  systemPartition: "start",
+}, async (fake) => {
+  const disks = await listWindowsDisks(fake);
+  assertEquals(disks.map(({ system }) => system), [true, false, true]);
+  const [refusal] = judge(await locateWindows(fake, "\\\\.\\PhysicalDrive2"));
+  assertEquals(refusal?.code, "system-disk");
 });

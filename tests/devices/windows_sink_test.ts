@@ -1,12 +1,18 @@
 /** Writing disks and volumes of made-up Windows machines. */
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import * as windows from "../../ffi/windows_numbers.ts";
 import type { BlockSource, Bytes } from "../../src/core/block.ts";
 import { ImagingError, WriteError } from "../../src/core/errors.ts";
 import type { DeviceSink } from "../../src/devices/device.ts";
 import { windowsFailure, windowsHint } from "../../src/devices/windows_io.ts";
-import { type Clock, openWindowsSink } from "../../src/devices/windows_sink.ts";
+import type { Clock } from "../../src/devices/windows_patience.ts";
+import { openWindowsSink } from "../../src/devices/windows_sink.ts";
 import { assertBytes, patternBytes } from "../support/pattern.ts";
 import {
   type DiskPlan,
@@ -157,7 +163,10 @@ Deno.test("nothing is written behind the end", async () => {
 });
 
 Deno.test("a disk without volumes needs no lock", async () => {
-  const fake = machine({}, { boot: { extents: [[2, 4 * MIB, MIB]] }, data: { extents: [] } });
+  const fake = machine({}, {
+    boot: volumeOn("boot", 2, 2, [4 * MIB, MIB]),
+    data: volumeOn("data", 2, 3, [5 * MIB, MIB]),
+  });
   const sink = await open(fake);
   await sink.writeAt(0, new Uint8Array(8 * MIB));
   await sink[Symbol.asyncDispose]();
@@ -171,7 +180,6 @@ Deno.test("a volume is locked and written alone, and read again by its own handl
   assertEquals(steps(fake), [
     "open \\\\.\\E:",
     "LOCK_VOLUME \\\\.\\E:",
-    "DISMOUNT_VOLUME \\\\.\\E:",
   ]);
   const image = patternBytes(2 * MIB, { seed: 8 });
   await sink.writeAt(0, image);
@@ -185,7 +193,10 @@ Deno.test("a volume is locked and written alone, and read again by its own handl
   assertEquals(fake.openPaths(), ["\\\\.\\E:"]);
   await sink.writeAt(0, image.subarray(0, 512));
   assertBytes(fake.content(1, MIB, 2 * MIB), image);
+  // Until all is written: a volume without a file system may refuse to be flushed.
+  const written = fake.record.length;
   await sink[Symbol.asyncDispose]();
+  assertEquals(fake.since(written, "DISMOUNT_VOLUME"), ["DISMOUNT_VOLUME \\\\.\\E:"]);
   fake.assertNothingOpen();
   assertEquals(fake.disposals, 1);
 });
@@ -197,7 +208,6 @@ Deno.test("a volume's very end is allowed while it still has a file system", asy
   assertEquals(order.map((entry) => entry.split(" ")[0]), [
     "ALLOW_EXTENDED_DASD_IO",
     "LOCK_VOLUME",
-    "DISMOUNT_VOLUME",
   ]);
   assertEquals(sink.size, 2 * MIB);
 });
@@ -409,4 +419,23 @@ Deno.test("after writing, Windows is told; what comes of it is a note at most", 
     assertEquals(findings.map(({ level }) => level), ["note"]);
     assertMatch(findings[0]?.message ?? "", message);
   }
+});
+
+Deno.test("nobody else may write meanwhile; who does already is waited for, then shared", async () => {
+  const waits: number[] = [];
+  const clock: Clock = {
+    sleep: (milliseconds) => Promise.resolve(void waits.push(milliseconds)),
+  };
+  const shared = machine();
+  let refused = 0;
+  shared.fail = (entry) => {
+    if (!entry.startsWith("open write") || !entry.endsWith(DISK) || refused === 4) {
+      return undefined;
+    }
+    refused++;
+    return ERROR.SHARING_VIOLATION;
+  };
+  await using sink = await openWindowsSink(shared, DISK, true, clock);
+  assertEquals([refused, waits], [4, [100, 200, 400]]);
+  await sink.flush();
 });
