@@ -27,8 +27,47 @@ export function libc(): PosixLibc {
  * synchronous call that failed, on the same thread.
  */
 export function lastErrno(): number {
+  return errnoView().getInt32();
+}
+
+let view: Deno.UnsafePointerView | undefined;
+
+/**
+ * This thread's errno; it stays at its place. Looked for before the first call: to ask for it
+ * behind a call that failed could run the garbage collector, whose own system calls leave
+ * another number there.
+ */
+function errnoView(): Deno.UnsafePointerView {
+  if (view !== undefined) return view;
   const location = isMacos ? macosLibc().__error() : linuxLibc().__errno_location();
-  return location === null ? 0 : new Deno.UnsafePointerView(location).getInt32();
+  if (location === null) throw new Error("The C library has no errno");
+  return view = new Deno.UnsafePointerView(location);
+}
+
+/** How often a failing call is repeated until its errno can be believed. */
+const MOST_ATTEMPTS = 10;
+
+/**
+ * Makes a call that changes nothing when it fails, and answers what it did; a failure is
+ * believed when two in a row have the same errno. Between a call and the look at errno the
+ * runtime may wait for a lock of its own, which leaves EAGAIN there: seen on busy machines.
+ *
+ * @throws {OsError}
+ */
+export function believed<Result>(
+  call: string,
+  run: () => Result,
+  isFailure: (result: Result) => boolean,
+): Result {
+  errnoView();
+  let before: number | undefined;
+  for (let attempt = 1;; attempt++) {
+    const result = run();
+    if (!isFailure(result)) return result;
+    const errno = lastErrno();
+    if (errno === before || attempt === MOST_ATTEMPTS) throw errnoError(call, errno);
+    before = errno;
+  }
 }
 
 /** The error of a call that failed with this `errno`. */
@@ -52,6 +91,7 @@ function parametersOf(call: LibcCall): readonly string[] {
  * @throws {TypeError} for a function that this system does not have, or wrong arguments.
  */
 export function callLibc(call: LibcCall, args: readonly LibcArgument[]): number {
+  errnoView();
   const types = parametersOf(call);
   const placed = isMacos ? macosArguments(call, args) : args;
   const values = placed.map((value, index) =>

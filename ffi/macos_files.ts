@@ -2,10 +2,9 @@
  * What paths name on macOS, and which file systems hold them. Synchronous: for names and
  * structures, not for data on disks.
  */
-import { MACOS_ERRORS } from "./macos_errors.ts";
+import { believed } from "./libc.ts";
 import { macosLibc } from "./macos_libc.ts";
 import { PATH_MAX, STAT, STATFS } from "./macos.ts";
-import { OsError } from "./os_error.ts";
 import { cString, fromCString } from "./strings.ts";
 import type { FileKind, FileStatus } from "./system_files.ts";
 
@@ -15,13 +14,6 @@ const KINDS: Readonly<Record<number, FileKind>> = {
   0x6000: "block",
   0x2000: "character",
 };
-
-/** The error of the call that failed just now on this thread. */
-function lastError(call: string): OsError {
-  const location = macosLibc().__error();
-  const errno = location === null ? 0 : new Deno.UnsafePointerView(location).getInt32();
-  return OsError.named(call, errno, MACOS_ERRORS);
-}
 
 /** "major:minor": eight and twenty-four bits (xnu's bsd/sys/types.h). */
 function devicePair(device: number): string {
@@ -50,7 +42,7 @@ export function parseStat(bytes: Uint8Array): FileStatus {
 export function statMacos(path: string, followLinks = true): FileStatus {
   const buffer = new Uint8Array(STAT.bytes);
   const call = followLinks ? "stat" : "lstat";
-  if (macosLibc()[call](cString(path), buffer) < 0) throw lastError(call);
+  believed(call, () => macosLibc()[call](cString(path), buffer), (result) => result < 0);
   return parseStat(buffer);
 }
 
@@ -61,7 +53,8 @@ export function statMacos(path: string, followLinks = true): FileStatus {
  */
 export function realPathMacos(path: string): string {
   const resolved = new Uint8Array(PATH_MAX);
-  if (macosLibc().realpath(cString(path), resolved) === null) throw lastError("realpath");
+  const ask = (): Deno.PointerValue => macosLibc().realpath(cString(path), resolved);
+  believed("realpath", ask, (result) => result === null);
   return fromCString(resolved);
 }
 
@@ -93,6 +86,6 @@ export function parseStatfs(bytes: Uint8Array): FileSystemStatus {
  */
 export function fileSystemMacos(path: string): FileSystemStatus {
   const buffer = new Uint8Array(STATFS.bytes);
-  if (macosLibc().statfs(cString(path), buffer) < 0) throw lastError("statfs");
+  believed("statfs", () => macosLibc().statfs(cString(path), buffer), (result) => result < 0);
   return parseStatfs(buffer);
 }

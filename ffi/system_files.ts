@@ -4,10 +4,19 @@
  *
  * Synchronous: for /proc, /sys and the names of files, not for data on disks.
  */
-import { errnoError, lastErrno } from "./libc.ts";
+import { believed, errnoError, lastErrno } from "./libc.ts";
 import { linuxLibc } from "./linux_libc.ts";
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_RDONLY, STATX } from "./linux.ts";
 import { cString, fromCString } from "./strings.ts";
+
+/** Do functions that answer a number below zero when they fail, fail? */
+function isNegative(result: number | bigint): boolean {
+  return result < 0;
+}
+
+function isNull(result: Deno.PointerValue): boolean {
+  return result === null;
+}
 
 const PATH_MAX = 4096;
 const EINTR = 4;
@@ -44,11 +53,10 @@ const KINDS: Readonly<Record<number, FileKind>> = {
 export function statPath(path: string, followLinks = true): FileStatus {
   const buffer = new Uint8Array(STATX.bytes);
   const flags = followLinks ? 0 : AT_SYMLINK_NOFOLLOW;
-  if (
-    linuxLibc().statx(AT_FDCWD, cString(path), flags, STATX.basicMask, buffer) < 0
-  ) {
-    throw errnoError("statx", lastErrno());
-  }
+  const name = cString(path);
+  const { basicMask } = STATX;
+  const ask = (): number => linuxLibc().statx(AT_FDCWD, name, flags, basicMask, buffer);
+  believed("statx", ask, isNegative);
   const view = new DataView(buffer.buffer);
   const mode = view.getUint16(STATX.mode, true);
   const pair = (at: number): string =>
@@ -70,9 +78,7 @@ export function statPath(path: string, followLinks = true): FileStatus {
  */
 export function realPath(path: string): string {
   const resolved = new Uint8Array(PATH_MAX);
-  if (linuxLibc().realpath(cString(path), resolved) === null) {
-    throw errnoError("realpath", lastErrno());
-  }
+  believed("realpath", () => linuxLibc().realpath(cString(path), resolved), isNull);
   return fromCString(resolved);
 }
 
@@ -83,10 +89,9 @@ export function realPath(path: string): string {
  */
 export function readLink(path: string): string {
   const target = new Uint8Array(PATH_MAX);
-  const length = Number(
-    linuxLibc().readlink(cString(path), target, BigInt(PATH_MAX - 1)),
-  );
-  if (length < 0) throw errnoError("readlink", lastErrno());
+  const room = BigInt(PATH_MAX - 1);
+  const ask = (): bigint => BigInt(linuxLibc().readlink(cString(path), target, room));
+  const length = Number(believed("readlink", ask, isNegative));
   return fromCString(target.subarray(0, length + 1));
 }
 
@@ -96,8 +101,8 @@ export function readLink(path: string): string {
  * @throws {OsError} ENOENT, EACCES, EIO …
  */
 export function readSystemFile(path: string): Uint8Array<ArrayBuffer> {
-  const descriptor = linuxLibc().open(cString(path), O_RDONLY | O_CLOEXEC, 0);
-  if (descriptor < 0) throw errnoError("open", lastErrno());
+  const open = (): number => linuxLibc().open(cString(path), O_RDONLY | O_CLOEXEC, 0);
+  const descriptor = believed("open", open, isNegative);
   try {
     const pieces: Uint8Array<ArrayBuffer>[] = [];
     for (;;) {
@@ -144,8 +149,7 @@ const DIRENT_NAME = 19;
  * @throws {OsError} ENOENT, EACCES, ENOTDIR …
  */
 export function listDirectory(path: string): string[] {
-  const directory = linuxLibc().opendir(cString(path));
-  if (directory === null) throw errnoError("opendir", lastErrno());
+  const directory = believed("opendir", () => linuxLibc().opendir(cString(path)), isNull);
   try {
     const names: string[] = [];
     for (;;) {
