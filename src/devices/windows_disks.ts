@@ -20,6 +20,7 @@ import { OsError } from "../../ffi/os_error.ts";
 import {
   fixSerial,
   storageAccessAlignment,
+  storageAdapterSerial,
   type StorageDeviceDescriptor,
   storageDeviceDescriptor,
   storagePropertyQuery,
@@ -243,7 +244,7 @@ async function describeMedium(
       ? sectorSize
       : storageAccessAlignment(alignment).physicalSector || sectorSize,
     model: modelOf(device),
-    serial: fixSerial(device?.rawSerial ?? "", bus),
+    serial: await serialOf(calls, handle, device, bus),
     bus,
     removable: device?.removableMedia ?? false,
     readOnly: await isReadOnly(calls, handle),
@@ -270,6 +271,24 @@ async function describeStorage(
   const { StorageDeviceProperty } = windows.STORAGE_PROPERTY_ID;
   const answer = await askProperty(calls, handle, StorageDeviceProperty);
   return answer === undefined ? undefined : storageDeviceDescriptor(answer);
+}
+
+/**
+ * The serial number on the label. The descriptor of an NVMe disk holds an identifier of the
+ * bus instead; systems from Windows 10 on tell the other when they are asked.
+ */
+async function serialOf(
+  calls: WindowsCalls,
+  handle: bigint,
+  device: StorageDeviceDescriptor | undefined,
+  bus: windows.BusWord,
+): Promise<string | undefined> {
+  const { StorageAdapterSerialNumberProperty } = windows.STORAGE_PROPERTY_ID;
+  const answer = bus === "nvme"
+    ? await askProperty(calls, handle, StorageAdapterSerialNumberProperty)
+    : undefined;
+  const label = answer === undefined ? undefined : fixSerial(storageAdapterSerial(answer), bus);
+  return label ?? fixSerial(device?.rawSerial ?? "", bus);
 }
 
 /** "Samsung SSD 870": USB has a vendor and a product, ATA all of it in the product. */

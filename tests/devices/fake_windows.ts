@@ -64,6 +64,8 @@ export interface DiskPlan extends MediumPlan {
   readonly physicalSectorSize?: number;
   readonly vendor?: string;
   readonly product?: string;
+  /** Of an NVMe disk: what is printed on it. */
+  readonly adapterSerial?: string;
   readonly serial?: string;
   /** STORAGE_BUS_TYPE */
   readonly busType?: number;
@@ -870,7 +872,11 @@ function propertyAnswer(disk: DiskPlan, input: Bytes | null, room: number): Byte
   }
   const view = layouts.viewOf(input);
   if (view.getUint32(QueryType, true) !== 0) refuse(call, ERROR.INVALID_PARAMETER);
-  const { StorageDeviceProperty, StorageAccessAlignmentProperty } = windows.STORAGE_PROPERTY_ID;
+  const {
+    StorageDeviceProperty,
+    StorageAccessAlignmentProperty,
+    StorageAdapterSerialNumberProperty,
+  } = windows.STORAGE_PROPERTY_ID;
   switch (view.getUint32(PropertyId, true)) {
     case StorageDeviceProperty:
       return answered(descriptorAnswer(disk), room, 8);
@@ -878,9 +884,23 @@ function propertyAnswer(disk: DiskPlan, input: Bytes | null, room: number): Byte
       return disk.physicalSectorSize === undefined
         ? refuse(call, ERROR.INVALID_FUNCTION)
         : answered(alignmentAnswer(disk), room, 8);
+    case StorageAdapterSerialNumberProperty:
+      return disk.adapterSerial === undefined
+        ? refuse(call, ERROR.INVALID_FUNCTION)
+        : answered(adapterSerialAnswer(disk.adapterSerial), room, 8);
     default:
       return refuse(call, ERROR.INVALID_FUNCTION);
   }
+}
+
+function adapterSerialAnswer(serial: string): Bytes {
+  const at = storage.STORAGE_ADAPTER_SERIAL_NUMBER;
+  const bytes = new Uint8Array(at.bytes);
+  const view = layouts.viewOf(bytes);
+  view.setUint32(at.Version, at.bytes, true);
+  view.setUint32(at.Size, at.bytes, true);
+  bytes.set(layouts.wideString(serial), at.SerialNumber);
+  return bytes;
 }
 
 function descriptorAnswer(disk: DiskPlan): Bytes {

@@ -850,3 +850,14 @@ windowsTest("the disk that the machine starts from is the system's, too", {
   const [refusal] = judge(await locateWindows(fake, "\\\\.\\PhysicalDrive2"));
   assertEquals(refusal?.code, "system-disk");
 });
+
+windowsTest("an NVMe disk has the serial number of its label, where the system tells it", {
+  ...machineWith([{ ...SYSTEM_DISK, number: 1, adapterSerial: "S5GXNF0R123456A     " }, {
+    ...SYSTEM_DISK,
+    number: 2,
+    adapterSerial: "",
+  }]),
+}, async (fake) => {
+  const serials = (await listWindowsDisks(fake)).map(({ serial }) => serial);
+  assertEquals(serials, ["0025_38B1_1150_1A2B", "S5GXNF0R123456A", "0025_38B1_1150_1A2B"]);
+});
