@@ -15,6 +15,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "src/formats": ["src/core", "src/blocks", "src/hashes"],
   "src/devices": ["src/core", "src/blocks", "ffi"],
   "src/copy": ["src/core", "src/blocks", "src/hashes", "ffi"],
+  "src/rescue": ["src/core", "src/copy", "ffi"],
   "src/report": ["src/core"],
   "src/commands": [
     "ffi",
@@ -26,6 +27,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "src/formats",
     "src/devices",
     "src/copy",
+    "src/rescue",
     "src/report",
   ],
   "src/cli": ["src/core", "src/commands"],

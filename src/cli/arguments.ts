@@ -123,8 +123,27 @@ function withPlainSwitches(argv: readonly string[], specs: readonly OptionSpec[]
   );
 }
 
-function parseOptions(argv: string[], command: Command): Invocation {
+/**
+ * A value of dashes and signs only, such as "-" for stdin or "-/*" for states of a map, would
+ * be taken for an option: it is joined to its own.
+ */
+function withJoinedValues(argv: readonly string[], specs: readonly OptionSpec[]): string[] {
+  const valued = specs.filter((spec) => spec.value !== undefined).map(({ name }) =>
+    `--${name}`
+  );
+  const joined: string[] = [];
+  for (const word of argv) {
+    const before = joined.at(-1) ?? "";
+    const isValue = /^-(?!-)[^A-Za-z0-9]*$/.test(word) && valued.includes(before);
+    if (isValue && !joined.includes("--")) joined.splice(-1, 1, `${before}=${word}`);
+    else joined.push(word);
+  }
+  return joined;
+}
+
+function parseOptions(words: string[], command: Command): Invocation {
   const specs = [...command.options, ...GLOBAL_OPTIONS];
+  const argv = withJoinedValues(words, specs);
   checkSwitches(argv, specs, command);
   const unknown: string[] = [];
   const withValue = specs.filter((spec) => spec.value !== undefined);

@@ -3,8 +3,8 @@
  * that a stall is seen; elsewhere a plain line comes every ten seconds. It goes to
  * stderr, and is wiped before anything else is printed there.
  */
-import type { CopyProgress } from "../core/block.ts";
-import { formatBytes, formatDuration } from "../core/units.ts";
+import type { CopyProgress, RescueFigures } from "../core/block.ts";
+import { formatBytes, formatDuration, plural } from "../core/units.ts";
 
 /** The current rate is that of the last seconds. */
 const WINDOW_MILLISECONDS = 5000;
@@ -20,6 +20,8 @@ export interface ProgressFigures {
   readonly average: number;
   /** Undefined while it cannot be told. */
   readonly secondsLeft: number | undefined;
+  /** Set while a failing medium is being rescued. */
+  readonly rescue?: RescueFigures | undefined;
 }
 
 /** Turns progress into rates. Knows no clock: the time comes with every call. */
@@ -45,7 +47,7 @@ export class ProgressMeter {
 
   /** The figures as of now. */
   figures(now: number): ProgressFigures {
-    const { doneBytes, totalBytes, badBytes } = this.#last;
+    const { doneBytes, totalBytes, badBytes, rescue } = this.#last;
     while (
       this.#samples.length > 2 && now - (this.#samples[1]?.at ?? now) > WINDOW_MILLISECONDS
     ) this.#samples.shift();
@@ -62,14 +64,15 @@ export class ProgressMeter {
       rate,
       average,
       secondsLeft: Number.isFinite(left) ? left : undefined,
+      ...(rescue === undefined ? {} : { rescue }),
     };
   }
 }
 
 /** "reading /dev/sdb: 1.2 GiB of 29.7 GiB, 4%, 98 MiB/s (average 97 MiB/s), 4:59 left" */
 export function progressText(title: string, figures: ProgressFigures): string {
-  const { doneBytes, totalBytes, badBytes, rate, average, secondsLeft } = figures;
-  const parts: string[] = [];
+  const { doneBytes, totalBytes, badBytes, rate, average, secondsLeft, rescue } = figures;
+  const parts: string[] = rescue === undefined ? [] : [rescue.phase];
   if (Number.isFinite(totalBytes)) {
     const percent = totalBytes === 0
       ? 100
@@ -80,6 +83,11 @@ export function progressText(title: string, figures: ProgressFigures): string {
     `${formatBytes(Math.round(rate))}/s (average ${formatBytes(Math.round(average))}/s)`,
   );
   if (secondsLeft !== undefined) parts.push(`${formatDuration(secondsLeft)} left`);
-  parts.push(badBytes === 0 ? "0 unreadable" : `${formatBytes(badBytes)} UNREADABLE`);
+  const areas = rescue === undefined ? "" : ` in ${plural(rescue.badAreas, "area")}`;
+  if (rescue !== undefined) parts.push(`${formatBytes(rescue.pendingBytes)} pending`);
+  parts.push(badBytes === 0 ? "0 unreadable" : `${formatBytes(badBytes)} UNREADABLE${areas}`);
+  if (rescue !== undefined && rescue.secondsSinceSuccess >= 1) {
+    parts.push(`last success ${formatDuration(rescue.secondsSinceSuccess)} ago`);
+  }
   return `${title}: ${parts.join(", ")}`;
 }

@@ -3,6 +3,7 @@ export { clone } from "./clone.ts";
 export { hash } from "./hash.ts";
 export { info } from "./info.ts";
 export { list } from "./list.ts";
+export { map } from "./map.ts";
 export { read } from "./read.ts";
 export { verify } from "./verify.ts";
 export { write } from "./write.ts";

@@ -37,11 +37,22 @@ const IDENTITY_FIELDS: readonly (readonly [field: keyof SourceIdentity, name: st
 ];
 
 /** Marks the comment line that holds the identity. */
-const IDENTITY_MARK = "Source identity: ";
+export const IDENTITY_MARK = "Source identity: ";
 
 /** Bytes compared at each place when an interrupted read goes on. */
 const SAMPLE_BYTES = 64 * 1024;
 const SAMPLES = 4;
+
+/** What a rescue is doing, as the map's status line has it. */
+export interface RescueStage {
+  readonly phase: RescuePhase;
+  /** 1-based. */
+  readonly pass: number;
+  /** Byte of the medium; the first one that was not tried where it is absent. */
+  readonly position?: number;
+}
+
+const COPYING: RescueStage = { phase: "?", pass: 1 };
 
 /** Where an image is made. */
 export interface PartialImageOptions {
@@ -54,6 +65,8 @@ export interface PartialImageOptions {
   readonly identity: SourceIdentity;
   /** Will zeros be left out? */
   readonly sparse: boolean;
+  /** Is the file of the final name what the map speaks of, and not yet complete? */
+  readonly adopt: boolean;
 }
 
 /** The identity of what is read. */
@@ -80,15 +93,21 @@ export class PartialImage implements AsyncDisposable {
   readonly map: RangeMap | undefined;
   /** What an earlier run left; undefined when this is the first. */
   readonly saved: BlockSource | undefined;
+  /** What an earlier run was doing. */
+  readonly savedStage: RescueStage | undefined;
   readonly partPath: string;
   readonly #options: PartialImageOptions;
+  /** Settles when no map is being saved. */
+  #saving: Promise<void> = Promise.resolve();
 
   private constructor(
     options: PartialImageOptions,
     file: ImageFile,
     map: RangeMap | undefined,
     saved: BlockSource | undefined,
+    savedStage: RescueStage | undefined = undefined,
   ) {
+    this.savedStage = savedStage;
     this.#options = options;
     this.partPath = `${options.path}.part`;
     this.file = file;
@@ -103,8 +122,10 @@ export class PartialImage implements AsyncDisposable {
    * nothing was changed then.
    */
   static async open(options: PartialImageOptions): Promise<PartialImage> {
-    const { backend, files, path, mapPath, source, sparse } = options;
+    const { backend, files, path, mapPath, source, sparse, adopt } = options;
     const partPath = `${path}.part`;
+    // Another program keeps an image in the making under its final name.
+    if (adopt) await files.rename(path, partPath, false);
     const part = await backend.locate(partPath);
     if (part.kind !== "file" && part.kind !== "missing") {
       throw new ImagingError(
@@ -128,10 +149,11 @@ export class PartialImage implements AsyncDisposable {
         undefined,
       );
     }
-    // The lock comes before the map is read: what another run does is not half seen.
-    let file = part.kind === "file" ? await files.openImage(partPath, sparse) : undefined;
+    let file: ImageFile | undefined;
     let saved: BlockSource | undefined;
     try {
+      // The lock comes before the map is read: what another run does is not half seen.
+      if (part.kind === "file") file = await files.openImage(partPath, sparse);
       const content = await files.read(mapPath);
       const found = content === undefined
         ? undefined
@@ -143,7 +165,7 @@ export class PartialImage implements AsyncDisposable {
         if (file !== undefined) throw mapMissing(partPath, mapPath);
         const map = new RangeMap({ offset: 0, length: source.size });
         // The map comes first: a part without a map would belong to nobody.
-        await files.writeAtomically(mapPath, mapText(map, "?", options.identity));
+        await files.writeAtomically(mapPath, mapText(map, COPYING, options.identity));
         return new PartialImage(
           options,
           await files.openImage(partPath, sparse),
@@ -152,7 +174,8 @@ export class PartialImage implements AsyncDisposable {
         );
       }
       const map = checkedMap(found, options);
-      const claimedEnd = Math.max(0, ...map.ranges("+", "-").slice(-1).map(endOf));
+      // Nothing needs to have been written where nothing could be read.
+      const claimedEnd = Math.max(0, ...map.ranges("+").slice(-1).map(endOf));
       if (claimedEnd > 0 && (file === undefined || file.initialSize < claimedEnd)) {
         throw partTooShort(options, partPath, claimedEnd, file?.initialSize);
       }
@@ -164,10 +187,15 @@ export class PartialImage implements AsyncDisposable {
       // What lies behind the last area that is done was not entered in the map: it may
       // be anything, so it goes, and reads as zeros again.
       await file.setSize(Math.min(file.initialSize, claimedEnd));
-      return new PartialImage(options, file, map, saved);
+      return new PartialImage(options, file, map, saved, {
+        phase: found.currentPhase,
+        pass: found.currentPass,
+        position: found.currentPosition,
+      });
     } catch (error) {
       await saved?.[Symbol.asyncDispose]();
       await file?.[Symbol.asyncDispose]();
+      if (adopt) await files.rename(partPath, path, false);
       throw error;
     }
   }
@@ -178,9 +206,13 @@ export class PartialImage implements AsyncDisposable {
   }
 
   /** Saves the map; the caller has made durable what it claims. */
-  async saveMap(map: RangeMap, phase: RescuePhase = "?"): Promise<void> {
+  async saveMap(map: RangeMap, stage: RescueStage = COPYING): Promise<void> {
     const { files, mapPath, identity } = this.#options;
-    await files.writeAtomically(mapPath, mapText(map, phase, identity));
+    // One at a time: each is written under the same temporary name first.
+    const saving = this.#saving
+      .then(() => files.writeAtomically(mapPath, mapText(map, stage, identity)));
+    this.#saving = saving.catch(() => {});
+    await saving;
   }
 
   /**
@@ -191,7 +223,7 @@ export class PartialImage implements AsyncDisposable {
     const { files, path, mapPath } = this.#options;
     const { map } = this;
     const isWhole = map === undefined || map.total("+") === map.range.length;
-    if (map !== undefined) await this.saveMap(map, "+");
+    if (map !== undefined) await this.saveMap(map, { phase: "+", pass: 1 });
     await files.rename(this.partPath, path, replace);
     if (map !== undefined && isWhole) await files.remove(mapPath);
   }
@@ -201,6 +233,25 @@ export class PartialImage implements AsyncDisposable {
     await this.saved?.[Symbol.asyncDispose]();
     await this.file[Symbol.asyncDispose]();
   }
+}
+
+/**
+ * Is the image of this name one that another run, or another program, did not finish, as
+ * its map says?
+ */
+export async function isUnfinished(
+  backend: DeviceBackend,
+  files: FileAccess,
+  path: string,
+  mapPath: string,
+  retries: number,
+): Promise<boolean> {
+  const kinds = await Promise.all([path, `${path}.part`].map((each) => backend.locate(each)));
+  if (kinds[0]?.kind !== "file" || kinds[1]?.kind !== "missing") return false;
+  const content = await files.read(mapPath);
+  if (content === undefined) return false;
+  const { map } = parseMapFile(new TextDecoder().decode(content), mapPath);
+  return map.total("?", "*", "/") > 0 || (retries > 0 && map.total("-") > 0);
 }
 
 function mapMissing(partPath: string, mapPath: string): ImagingError {
@@ -227,16 +278,19 @@ function partTooShort(
   );
 }
 
-function mapText(map: RangeMap, phase: RescuePhase, identity: SourceIdentity): Uint8Array {
-  const position = map.ranges("?")[0]?.offset ?? endOf(map.range);
+function mapText(
+  map: RangeMap,
+  { phase, pass, position }: RescueStage,
+  identity: SourceIdentity,
+): Uint8Array {
   return new TextEncoder().encode(formatMapFile({
     comments: [
       "Mapfile. Created by sectorshot",
       `${IDENTITY_MARK}${JSON.stringify(identity)}`,
     ],
-    currentPosition: position,
+    currentPosition: position ?? map.ranges("?")[0]?.offset ?? endOf(map.range),
     currentPhase: phase,
-    currentPass: 1,
+    currentPass: pass,
     map,
   }));
 }

@@ -1,16 +1,17 @@
 import { StreamConsumer } from "../blocks/stdio.ts";
 import { compareMedia, provesSame } from "../copy/compare_media.ts";
 import { type Digest, hashConsumers } from "../copy/hash_consumers.ts";
-import { sequentialPolicy } from "../copy/read_policy.ts";
+import type { RangeMap } from "../copy/range_map.ts";
+import { GONE, sequentialPolicy } from "../copy/read_policy.ts";
 import { resumePolicy } from "../copy/resume_policy.ts";
 import { DEFAULT_CHUNK_BYTES, runCopy } from "../copy/run_copy.ts";
 import { SAVE_INTERVAL_MILLISECONDS, TrackedConsumer } from "../copy/tracked_consumer.ts";
-import type { BlockSource } from "../core/block.ts";
-import { ImagingError, VerifyError } from "../core/errors.ts";
-import { type Range, totalLength } from "../core/range.ts";
+import type { BlockSource, ChunkConsumer } from "../core/block.ts";
+import { ImagingError, ReadError, VerifyError } from "../core/errors.ts";
+import { mergeRanges, type Range, totalLength } from "../core/range.ts";
 import { formatBytes } from "../core/units.ts";
 import type { FileAccess } from "../devices/device.ts";
-import type { ImageFormat, ImageSummary } from "../formats/image_format.ts";
+import type { ImageFormat, ImageSummary, ImageWriter } from "../formats/image_format.ts";
 import { formatForOutput } from "../formats/registry.ts";
 import { formatDigestLine } from "../hashes/digest_file.ts";
 import type { HashAlgorithm } from "../hashes/hash_algorithm.ts";
@@ -31,7 +32,7 @@ import {
 } from "./command.ts";
 import { digestLines, digestsJson, hashMedium } from "./hash_medium.ts";
 import { chosenPart, openMedium } from "./open_medium.ts";
-import { identityOf, PartialImage } from "./partial_image.ts";
+import { identityOf, isUnfinished, PartialImage, type RescueStage } from "./partial_image.ts";
 import {
   checkDestination,
   checkDigests,
@@ -39,6 +40,14 @@ import {
   checkNames,
   warnAboutSelf,
 } from "./read_destination.ts";
+import { needsRescue, rescueImage, writeMarkers } from "./rescue_image.ts";
+import {
+  readDomain,
+  RESCUE_OPTIONS,
+  type RescueOptions,
+  rescueOptions,
+} from "./rescue_options.ts";
+import { waitForDevice } from "./wait_for_device.ts";
 
 /** After a failure: how long saving the map may take. */
 const LAST_SAVE_MILLISECONDS = 400;
@@ -54,8 +63,11 @@ export const read: Command = {
     "the image, as `sha256sum -c` reads it.",
     "While it runs the image is IMAGE.part, with a map IMAGE.map in the form of GNU " +
     "ddrescue. After any interruption the same command goes on where the map says.",
-    "What cannot be read is tried again sector by sector. Unreadable sectors are zeros in " +
-    "the image and - in the map; they are listed, and the exit code is 4.",
+    "At the first place that cannot be read, or only slowly, the rest is rescued as GNU " +
+    "ddrescue does it: what reads well comes first, trouble is skipped and returned to, then " +
+    "its edges are trimmed, then sector by sector. Its maps are taken over, and it takes " +
+    "over ours. Unreadable sectors are zeros in the image and - in the map; they are listed, " +
+    "the map stays, and the exit code is 4. --retries tries them again, also later.",
     "Zeros become holes in the image file where the file system has holes.",
   ],
   examples: [
@@ -74,16 +86,39 @@ export const read: Command = {
     { name: "no-sparse", help: "write zeros too, leave no holes" },
     SHARED_OPTIONS.format,
     { name: "force", help: "replace IMAGE if it exists" },
+    { name: "wait", help: "wait for a device that went away, and go on with it" },
+    ...RESCUE_OPTIONS,
   ],
   positionals: { min: 2, max: 2 },
   run,
 };
 
 async function run(invocation: Invocation, context: CommandContext): Promise<CommandResult> {
+  if (!isSet(invocation, "wait")) return await readOnce(invocation, context);
+  for (;;) {
+    let gone: ReadError;
+    const path = positional(invocation, 0);
+    const before = await context.backend.locate(path);
+    try {
+      return await readOnce(invocation, context);
+    } catch (error) {
+      if (!(error instanceof ReadError) || !GONE.includes(error.osCode)) throw error;
+      gone = error;
+    }
+    context.note({ level: "warning", message: `${gone.message}: waiting for it` });
+    await waitForDevice(context, path, before);
+  }
+}
+
+async function readOnce(
+  invocation: Invocation,
+  context: CommandContext,
+): Promise<CommandResult> {
   const imagePath = positional(invocation, 1);
   const algorithms = hashOption(invocation);
   const intervalMilliseconds = intervalOption(invocation);
   const replace = isSet(invocation, "force");
+  const rescue = rescueOptions(invocation);
   const format = imagePath === "-"
     ? undefined
     : formatForOutput(imagePath, valueOf(invocation, "format"));
@@ -92,14 +127,17 @@ async function run(invocation: Invocation, context: CommandContext): Promise<Com
       hint: "name an image file, or leave out --json",
     });
   }
-  if (format !== undefined) await checkDestination(context, imagePath, replace);
+  await using files = context.backend.openFiles();
+  const mapPath = valueOf(invocation, "map") ?? `${imagePath}.map`;
+  const adopt = format !== undefined && !replace &&
+    await isUnfinished(context.backend, files, imagePath, mapPath, rescue.retries);
+  if (format !== undefined) await checkDestination(context, imagePath, replace || adopt);
   await using medium = await openMedium(context, positional(invocation, 0));
   const { source, offset } = chosenPart(invocation, medium);
   const chunkBytes = blockSizeOption(invocation, source.sectorSize) ?? DEFAULT_CHUNK_BYTES;
   const job: ReadJob = { context, source, algorithms, chunkBytes, started: performance.now() };
   context.phase(`reading ${source.name}`);
   if (format === undefined) return await readToStdout(job);
-  const mapPath = valueOf(invocation, "map") ?? `${imagePath}.map`;
   await checkNames(context, [
     { path: imagePath, role: "the image" },
     { path: `${imagePath}.part`, role: "the image in the making" },
@@ -113,8 +151,10 @@ async function run(invocation: Invocation, context: CommandContext): Promise<Com
   await checkDigests(context, imagePath, mapPath, algorithms, replace);
   await checkFileLimit(context, imagePath, source.size);
   await warnAboutSelf(context, imagePath, medium.location);
+  const domain = rescue.domainPath === undefined
+    ? undefined
+    : await readDomain(files, rescue.domainPath);
   const sparse = !isSet(invocation, "no-sparse");
-  await using files = context.backend.openFiles();
   await using partial = await PartialImage.open({
     backend: context.backend,
     files,
@@ -123,6 +163,7 @@ async function run(invocation: Invocation, context: CommandContext): Promise<Com
     source,
     identity: identityOf(source, offset, medium.location),
     sparse,
+    adopt,
   });
   return await readToImage(job, {
     files,
@@ -133,6 +174,8 @@ async function run(invocation: Invocation, context: CommandContext): Promise<Com
     sparse,
     verify: isSet(invocation, "verify"),
     replace,
+    rescue,
+    domain,
   });
 }
 
@@ -156,6 +199,9 @@ interface ReadTarget {
   readonly sparse: boolean;
   readonly verify: boolean;
   readonly replace: boolean;
+  readonly rescue: RescueOptions;
+  /** Only these places are read; all where it is absent. */
+  readonly domain: readonly Range[] | undefined;
 }
 
 function intervalOption(invocation: Invocation): number {
@@ -185,16 +231,15 @@ async function readToStdout(job: ReadJob): Promise<CommandResult> {
 }
 
 async function readToImage(job: ReadJob, target: ReadTarget): Promise<CommandResult> {
-  const { context, source, algorithms, chunkBytes } = job;
+  const { context, source, algorithms } = job;
   const { files, partial, format, imagePath } = target;
   const { map, saved, savedBytes, partPath } = partial;
-  const needsSaved = algorithms.length > 0 && saved !== undefined;
   if (savedBytes > 0) {
     context.note({
       level: "note",
       message: `going on with ${partPath}: ${formatBytes(savedBytes)} of ` +
         `${formatBytes(source.size)} are done` +
-        (needsSaved ? " and only hashed again" : ""),
+        (algorithms.length > 0 && saved !== undefined ? " and only hashed again" : ""),
     });
   }
   context.whenCancelled(
@@ -202,31 +247,12 @@ async function readToImage(job: ReadJob, target: ReadTarget): Promise<CommandRes
       ? `what came is in ${partPath}`
       : `what was read is in ${partPath}: run the same command again to go on`,
   );
-  const policy = map === undefined
-    ? sequentialPolicy(source, { chunkBytes, onBad: "zero" })
-    : resumePolicy({ source, saved, map: map.clone(), chunkBytes, withSaved: needsSaved });
   const writer = format.create?.(partial.file, { size: source.size, sparse: target.sparse });
   if (writer === undefined) throw new Error(`The format ${format.id} cannot be written`);
-  const tracked = map === undefined ? undefined : new TrackedConsumer(writer, {
-    map,
-    save: (durable) => partial.saveMap(durable),
-    intervalMilliseconds: target.intervalMilliseconds,
-  });
-  let copied;
-  try {
-    copied = await runCopy({
-      policy,
-      consumers: [tracked ?? writer, ...hashConsumers(algorithms, source.size)],
-      chunkBytes,
-      onProgress: (progress) => context.progress(progress),
-      signal: context.signal,
-    });
-  } catch (error) {
-    if (tracked !== undefined) await saveAfterFailure(context, tracked);
-    throw error;
-  }
-  const [summary, ...digests] = copied.results as [ImageSummary, ...Digest[]];
-  const bad = map?.ranges("-") ?? copied.bad;
+  const { summary, digests, bad } = map === undefined
+    ? await copyStream(job, writer)
+    : await copyMedium(job, target, writer, map);
+  if (map !== undefined && map.total("?") > 0) return unfinishedResult(job, partPath, map);
   if (target.verify) await verifyImage(job, partPath, digests, bad);
   // Before the image gets its name: then all that belongs to it is there.
   for (const digest of digests) {
@@ -250,6 +276,154 @@ async function readToImage(job: ReadJob, target: ReadTarget): Promise<CommandRes
     holeBytes: summary.holeBytes,
     verified: target.verify,
   });
+}
+
+/** What came of the copying. */
+interface Copied {
+  readonly summary: ImageSummary;
+  readonly digests: readonly Digest[];
+  readonly bad: readonly Range[];
+}
+
+/** A stream comes once, in order. */
+async function copyStream(job: ReadJob, writer: ImageWriter): Promise<Copied> {
+  const { context, source, algorithms, chunkBytes } = job;
+  const { bad, results } = await runCopy({
+    policy: sequentialPolicy(source, { chunkBytes, onBad: "zero" }),
+    consumers: [writer, ...hashConsumers(algorithms, source.size)],
+    chunkBytes,
+    onProgress: (progress) => context.progress(progress),
+    signal: context.signal,
+  });
+  const [summary, ...digests] = results as [ImageSummary, ...Digest[]];
+  return { summary, digests, bad };
+}
+
+/** A medium is copied in order until there is trouble, and rescued from then on. */
+async function copyMedium(
+  job: ReadJob,
+  target: ReadTarget,
+  writer: ImageWriter,
+  map: RangeMap,
+): Promise<Copied> {
+  const { context, source, algorithms } = job;
+  const { partial, rescue, domain, intervalMilliseconds } = target;
+  let stage: RescueStage = { phase: "?", pass: 1 };
+  const tracked = new TrackedConsumer(writer, {
+    map,
+    save: (durable) => partial.saveMap(durable, stage),
+    intervalMilliseconds,
+  });
+  try {
+    const isTrouble = domain !== undefined || needsRescue(map, rescue);
+    const inOrder = isTrouble ? undefined : await copyInOrder(job, target, tracked, map);
+    if (inOrder === undefined) {
+      await rescueImage({
+        context,
+        source,
+        partial,
+        map,
+        tracked,
+        options: rescue,
+        domain,
+        onStage: (now) => {
+          stage = now;
+        },
+      });
+    }
+    const bad = mergeRanges(map.ranges("-", "*", "/"));
+    if (rescue.fill === "marker") {
+      await writeMarkers(writer, source, bad, rescue.sectorSize ?? source.sectorSize);
+    }
+    const summary = await tracked.finish();
+    const isHashed = inOrder !== undefined && !(rescue.fill === "marker" && bad.length > 0);
+    const digests = isHashed ? inOrder : await hashPart(job, partial.partPath, algorithms);
+    return { summary, digests, bad };
+  } catch (error) {
+    await tracked.abort(error);
+    await saveAfterFailure(context, tracked);
+    throw error;
+  }
+}
+
+/** The digests; undefined when a place could not be read, or only slowly. */
+async function copyInOrder(
+  job: ReadJob,
+  { partial, rescue }: ReadTarget,
+  tracked: TrackedConsumer<ImageSummary>,
+  map: RangeMap,
+): Promise<readonly Digest[] | undefined> {
+  const { context, source, algorithms, chunkBytes } = job;
+  const { saved } = partial;
+  const policy = resumePolicy({
+    source,
+    saved,
+    map: map.clone(),
+    chunkBytes,
+    withSaved: algorithms.length > 0 && saved !== undefined,
+    onBad: ON_BAD[rescue.onError],
+  });
+  const { results } = await runCopy({
+    policy,
+    consumers: [unfinished(tracked), ...hashConsumers(algorithms, source.size)],
+    chunkBytes,
+    onProgress: (progress) => context.progress(progress),
+    signal: context.signal,
+  });
+  return policy.trouble === undefined ? results.slice(1) as Digest[] : undefined;
+}
+
+const ON_BAD = { rescue: "stop", abort: "fail", zero: "zero" } as const;
+
+/** The same consumer, that is not told to finish: there may be more for it. */
+function unfinished(consumer: ChunkConsumer): ChunkConsumer<void> {
+  return {
+    name: consumer.name,
+    consume: (chunk) => consumer.consume(chunk),
+    finish: () => Promise.resolve(),
+    abort: () => Promise.resolve(),
+  };
+}
+
+/** What was saved out of order is hashed from the image. */
+async function hashPart(
+  job: ReadJob,
+  partPath: string,
+  algorithms: readonly HashAlgorithm[],
+): Promise<readonly Digest[]> {
+  if (algorithms.length === 0) return [];
+  const { context, chunkBytes } = job;
+  context.phase(`hashing ${partPath}`);
+  await using image = await context.backend.openSource(partPath, { direct: false });
+  return (await hashMedium(context, image, algorithms, chunkBytes, "fail")).digests;
+}
+
+/** Not all of the medium was to be read: the image is not complete. */
+function unfinishedResult(job: ReadJob, partPath: string, map: RangeMap): CommandResult {
+  const { source, started } = job;
+  const bytes = map.total("+");
+  const left = map.total("?", "*", "/");
+  const seconds = (performance.now() - started) / 1000;
+  return {
+    outcome: "unreadable",
+    text: [
+      `${partPath}: ${sizeText(bytes)} read from ${source.name} ${rateText(bytes, seconds)}`,
+      `not complete: ${
+        sizeText(left)
+      } were not read; the same command without --domain goes on`,
+    ],
+    json: {
+      source: source.name,
+      image: partPath,
+      bytes,
+      hashes: {},
+      badBytes: map.total("-"),
+      bad: rangesJson(map.ranges("-")),
+      pendingBytes: left,
+      verified: false,
+      seconds,
+    },
+  };
 }
 
 /** After a failure: what was written is still worth keeping. */

@@ -135,7 +135,7 @@ function sumProgress(
   return Array.from({ length: count }, (_, index) => (progress: CopyProgress): void => {
     parts[index] = progress;
     const known = parts.filter((part) => part !== undefined);
-    const sum = (key: keyof CopyProgress): number =>
+    const sum = (key: "doneBytes" | "badBytes"): number =>
       known.reduce((total, part) => total + part[key], 0);
     show({
       doneBytes: sum("doneBytes"),

@@ -1,6 +1,8 @@
 import type { BlockSource, Bytes } from "../core/block.ts";
 import { endOf, type Range, totalLength } from "../core/range.ts";
+import { ReadError } from "../core/errors.ts";
 import {
+  GONE,
   type ReadOutcome,
   type ReadPolicy,
   readWithSalvage,
@@ -23,14 +25,29 @@ export interface ResumePolicyOptions {
    * what is missing is read.
    */
   readonly withSaved: boolean;
+  /**
+   * What follows a place of the source that cannot be read: `zero` (the default) reads
+   * around it, sector by sector; `fail` is the end; `stop` ends the copy there, as if it were complete, and
+   * {@linkcode ResumePolicy.trouble} is set. `stop` is also what follows a slow read.
+   */
+  readonly onBad?: "zero" | "fail" | "stop";
+}
+
+/** A read that takes longer is trouble: healthy drives deliver some MiB in a fraction of it. */
+const SLOW_MILLISECONDS = 2000;
+
+/** A policy that tells how it went. */
+export interface ResumePolicy extends ReadPolicy {
+  /** Where reading failed, or became slow, with `onBad: "stop"`; undefined while it did not. */
+  readonly trouble: number | undefined;
 }
 
 /**
  * From the first byte to the last, each from where it can be had: what an earlier
  * run rescued (or found unreadable) from the saved image, the rest from the source.
  */
-export function resumePolicy(options: ResumePolicyOptions): ReadPolicy {
-  const { source, saved, map, chunkBytes, withSaved } = options;
+export function resumePolicy(options: ResumePolicyOptions): ResumePolicy {
+  const { source, saved, map, chunkBytes, withSaved, onBad = "zero" } = options;
   const parts: (Range & { readonly from: BlockSource | undefined })[] = [];
   for (const area of map.areas()) {
     const isDone = area.status === "+" || area.status === "-";
@@ -40,9 +57,41 @@ export function resumePolicy(options: ResumePolicyOptions): ReadPolicy {
   const origins = new Map<number, BlockSource | undefined>();
   let index = 0;
   let at = parts[0]?.offset ?? 0;
+  let trouble: number | undefined;
+  /** The last reads, so that no more than two wait for a medium that begins to fail. */
+  const latest: Promise<unknown>[] = [];
+  const readSource = async (range: Range, into: Bytes): Promise<ReadOutcome> => {
+    if (onBad === "zero") return await readWithSalvage(source, range, into);
+    const [beforeLast] = latest.splice(0, latest.length - 1);
+    const ended = Promise.withResolvers<void>();
+    latest.push(ended.promise);
+    await beforeLast;
+    try {
+      return trouble === undefined ? await readOnce(range, into) : { length: 0, bad: [] };
+    } finally {
+      ended.resolve();
+    }
+  };
+  const readOnce = async (range: Range, into: Bytes): Promise<ReadOutcome> => {
+    const askedAt = performance.now();
+    try {
+      const length = await source.readAt(range.offset, into);
+      if (performance.now() - askedAt > SLOW_MILLISECONDS) trouble ??= range.offset;
+      return { length, bad: [] };
+    } catch (error) {
+      if (!(error instanceof ReadError) || GONE.includes(error.osCode)) throw error;
+      if (onBad === "fail") throw error;
+      trouble ??= range.offset;
+      return { length: 0, bad: [] };
+    }
+  };
   return {
     totalBytes: totalLength(parts),
+    get trouble(): number | undefined {
+      return trouble;
+    },
     next(): Range | undefined {
+      if (trouble !== undefined && onBad === "stop") return undefined;
       let part = parts[index];
       if (part !== undefined && at >= endOf(part)) {
         part = parts[++index];
@@ -60,8 +109,9 @@ export function resumePolicy(options: ResumePolicyOptions): ReadPolicy {
       const from = origins.get(range.offset);
       origins.delete(range.offset);
       if (from === source) {
-        const outcome = await readWithSalvage(source, range, into);
-        if (outcome.length < range.length) {
+        const outcome = await readSource(range, into);
+        const isTrouble = outcome.length === 0 && trouble !== undefined;
+        if (outcome.length < range.length && !isTrouble) {
           throw shortRead(source, range.offset + outcome.length);
         }
         return outcome;

@@ -1,6 +1,6 @@
 import type { Chunk, ChunkConsumer } from "../core/block.ts";
-import { endOf } from "../core/range.ts";
-import type { RangeMap } from "./range_map.ts";
+import { endOf, type Range } from "../core/range.ts";
+import type { AreaStatus, RangeMap } from "./range_map.ts";
 
 /** How often the map is saved, unless told otherwise. */
 export const SAVE_INTERVAL_MILLISECONDS = 10_000;
@@ -42,7 +42,7 @@ export class TrackedConsumer<Result> implements ChunkConsumer<Result> {
   }
 
   async consume(chunk: Chunk): Promise<void> {
-    const { map, intervalMilliseconds } = this.#options;
+    const { map } = this.#options;
     const area = map.areaAt(chunk.offset);
     const isDone = area !== undefined && "+-".includes(area.status) &&
       endOf(area) >= endOf(chunk);
@@ -52,8 +52,18 @@ export class TrackedConsumer<Result> implements ChunkConsumer<Result> {
       for (const bad of chunk.bad) map.set(bad, "-");
     }
     if (this.#failure !== undefined) throw this.#failure.error;
-    const isDue = performance.now() - this.#savedAt >= intervalMilliseconds;
+    this.#saveIfDue();
+  }
+
+  #saveIfDue(): void {
+    const isDue = performance.now() - this.#savedAt >= this.#options.intervalMilliseconds;
     if (isDue && this.#saving === undefined) this.#saveBeside();
+  }
+
+  /** Enters what is known of a place that could not be read. Nothing is written there. */
+  mark(range: Range, status: AreaStatus): void {
+    this.#options.map.set(range, status);
+    this.#saveIfDue();
   }
 
   async finish(): Promise<Result> {

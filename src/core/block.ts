@@ -93,6 +93,20 @@ export interface CopyProgress {
   readonly totalBytes: number;
   /** Bytes that could not be read so far. */
   readonly badBytes: number;
+  /** Set while a failing medium is being rescued. */
+  readonly rescue?: RescueFigures | undefined;
+}
+
+/** How far a rescue is, beside what every copy tells. */
+export interface RescueFigures {
+  /** "copying, pass 2", "trimming", "scraping", "retrying" */
+  readonly phase: string;
+  /** Bytes that are left to try. */
+  readonly pendingBytes: number;
+  /** Areas of unreadable sectors. */
+  readonly badAreas: number;
+  /** Since a read brought something. */
+  readonly secondsSinceSuccess: number;
 }
 
 /** How sure a format, table or file system is that some bytes are its own. */

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { parseCommandLine, type Request } from "../../src/cli/arguments.ts";
 import type { Command, Invocation } from "../../src/commands/command.ts";
+import { COMMANDS } from "../../src/commands/registry.ts";
 import { ImagingError } from "../../src/core/errors.ts";
 
 function command(
@@ -217,4 +218,18 @@ Deno.test("--version, anywhere", () => {
   ) {
     assertEquals(parse(...line.split(" ")), { kind: "version" }, line);
   }
+});
+
+Deno.test("a value of signs belongs to its option, and - alone to it or to nobody", () => {
+  const parsed = (...argv: string[]): Invocation => {
+    const request = parseCommandLine(argv, COMMANDS);
+    if (request.kind !== "run") throw new Error(`${argv} asks for ${request.kind}`);
+    return request.invocation;
+  };
+  const options = (...argv: string[]): Invocation["options"] => parsed(...argv).options;
+  assertEquals(options("map", "m", "--list", "-/*"), { list: "-/*" });
+  assertEquals(options("map", "m", "--list", "-"), { list: "-" });
+  assertEquals(options("map", "--list", "+", "m"), { list: "+" });
+  assertEquals(options("map", "m", "--and", "-", "--json"), { and: "-", json: true });
+  assertEquals(parsed("read", "--quiet", "-", "card.img").positionals, ["-", "card.img"]);
 });

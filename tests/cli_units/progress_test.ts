@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { type ProgressFigures, ProgressMeter, progressText } from "../../src/cli/progress.ts";
 import { seededNumbers } from "../volumes/image_tools.ts";
 
@@ -137,4 +137,19 @@ Deno.test("at the end no time is left, and updates at one moment do no harm", ()
   const result = meter.figures(0);
   assert(Number.isFinite(result.rate) && Number.isFinite(result.average));
   assertEquals(result.secondsLeft, 0);
+});
+
+Deno.test("a rescue tells its phase, what is left, and how long nothing came", () => {
+  const meter = new ProgressMeter(0);
+  const rescue = {
+    phase: "copying, pass 2",
+    pendingBytes: 3 * MIB,
+    badAreas: 2,
+    secondsSinceSuccess: 75,
+  };
+  meter.update({ doneBytes: 5 * MIB, totalBytes: 10 * MIB, badBytes: 1024, rescue }, 1000);
+  const text = progressText("rescuing /dev/sdb", meter.figures(1000));
+  assertMatch(text, /^rescuing \/dev\/sdb: copying, pass 2, 5 MiB of 10 MiB, 50%, /);
+  assertMatch(text, /, 3 MiB pending, 1 KiB UNREADABLE in 2 areas, last success 1:15 ago$/);
+  assertEquals(meter.figures(1000).rescue, rescue);
 });

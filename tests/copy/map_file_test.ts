@@ -1,9 +1,15 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { formatMapFile, type MapFile, parseMapFile } from "../../src/copy/map_file.ts";
-import { AREA_STATUSES, RangeMap } from "../../src/copy/range_map.ts";
+import { invertMap } from "../../src/copy/map_algebra.ts";
+import {
+  formatMapFile,
+  type MapFile,
+  mapFilePieces,
+  parseMapFile,
+} from "../../src/copy/map_file.ts";
+import { AREA_STATUSES, type AreaStatus, RangeMap } from "../../src/copy/range_map.ts";
 import { FormatError } from "../../src/core/errors.ts";
 import { patternBytes } from "../support/pattern.ts";
-import { run } from "../support/run_cli.ts";
+import { run, tryRun } from "../support/run_cli.ts";
 import { TemporaryFolder } from "../support/temporary.ts";
 import { needs } from "../support/tools.ts";
 import { seededNumbers } from "../volumes/image_tools.ts";
@@ -206,24 +212,34 @@ const DAMAGED: readonly (readonly [text: string, line: number, field: string])[]
   ["not a map\n", 1, "status line"],
   ["0x0 ! 1\n", 1, "status line"],
   ["0x0\n", 1, "status line"],
-  ["0x0 ?? 1\n", 1, "status line"],
+  ["0 512 +\n512 512 -\n", 1, "status line"],
   ["0x0 ? 0\n", 1, "status line"],
-  ["0x0 ? x\n", 1, "status line"],
-  ["0x0 ? 1 2\n", 1, "status line"],
+  ["0x0 ? 0x2\n", 1, "status line"],
+  ["0x0 ? -1\n", 1, "status line"],
+  ["0x0 ? 2147483648\n", 1, "status line"],
+  ["0x20000000000000 ? 1\n", 1, "status line"],
   ["-1 ? 1\n", 1, "status line"],
+  ["\ufeff# c\n0 ? 1\n", 1, "status line"],
   ["# c\n0x0 ? 1\n0x0 0x200\n", 3, "block"],
-  ["0 ? 1\n0x0 0x200 + +\n", 2, "block"],
-  ["0 ? 1\n0x0 0xG00 +\n", 2, "block"],
+  ["0 ? 1\n0 512 +\n512 51", 3, "block"],
+  ["0 ? 1\n0 512 +\n512 512 ", 3, "block"],
+  ["0 ? 1\n0x0 0xG00 +\n", 2, "status"],
   ["0 ? 1\n0x0 -1 +\n", 2, "block"],
-  ["0 ? 1\n0x0 1e3 +\n", 2, "block"],
-  ["0 ? 1\n09 512 +\n", 2, "block"],
+  ["0 ? 1\n-512 512 +\n", 2, "block"],
+  ["0 ? 1\n0x0 1e3 +\n", 2, "status"],
+  ["0 ? 1\n0 1k +\n", 2, "status"],
+  ["0 ? 1\n0 # 512 +\n", 2, "block"],
+  ["0 ? 1\n0 512 # +\n", 2, "status"],
+  ["0 ? 1\n09 512 +\n", 2, "status"],
   ["0 ? 1\n0 512 +\n\0\0\0\0\0\0\0\0", 3, "block"],
   ["0 ? 1\n0x0 0x200 !\n", 2, "status"],
   ["0 ? 1\n0x0 0x200 F\n", 2, "status"],
-  ["0 ? 1\n0x0 0x200 ++\n", 2, "status"],
-  ["0 ? 1\n0x0 0 +\n", 2, "size"],
+  ["0 ? 1\n0x200 0 +\n", 2, "size"],
+  ["0 ? 1\n0 512 +\n512 0 -\n", 3, "size"],
+  ["0 ? 1\n0 0 +\n# c\n0 512 -\n", 2, "size"],
   ["0 ? 1\n0x0 0x1FFFFFFFFFFFFF +\n0x1FFFFFFFFFFFFF 1 +\n", 3, "size"],
-  ["0 ? 1\n0x0 0x20000000000000 +\n", 2, "block"],
+  ["0 ? 1\n0x0 0x20000000000000 +\n", 2, "size"],
+  ["0 ? 1\n0 99999999999999999999 +\n", 2, "size"],
   ["0 ? 1\n0 512 +\n1024 512 +\n", 3, "position"],
   ["0 ? 1\n0 512 +\n256 512 +\n", 3, "position"],
   ["0 ? 1\n# c\n\n512 512 +\n0 512 +\n", 5, "position"],
@@ -238,6 +254,159 @@ for (const [text, line, field] of DAMAGED) {
     assert(error.hint !== undefined);
   });
 }
+
+/** Odd text that ddrescue reads, too: the phase, the pass, and the areas. */
+const ACCEPTED:
+  readonly (readonly [text: string, phase: string, pass: number, areas: string])[] = [
+    ["0 ? 1\n", "?", 1, ""],
+    ["0 ?\n0 512 +\n", "?", 1, "0 512 +"],
+    ["0 ?? 1\n0 512 +\n", "?", 1, "0 512 +"],
+    ["0 ?2\n0 512+\n", "?", 2, "0 512 +"],
+    ["0 ? 08\n0 512 +\n", "?", 8, "0 512 +"],
+    ["0 ? x\n0 512 ++\n512 512 - junk\n", "?", 1, "0 512 +, 512 512 -"],
+    ["+0 / +3 9\n+0 +512 +\n", "/", 3, "0 512 +"],
+    ["0 ? #2\n  # 7 7 7\n0 512 +# good\n", "?", 1, "0 512 +"],
+    ["0 G 1\n0X200 0x100 *\n", "G", 1, "512 256 *"],
+    ["0 + 1\n0 0 ?\n", "+", 1, ""],
+    ["\v0\f? 1\r\n0 010-\r\n\f\n", "?", 1, "0 8 -"],
+    ["0 ? 1\0 this is not seen\n0 512 +\0\n", "?", 1, "0 512 +"],
+  ];
+
+for (const [text, phase, pass, areas] of ACCEPTED) {
+  Deno.test(`what ddrescue reads is a map: ${JSON.stringify(text)}`, () => {
+    const file = parseMapFile(text, "map");
+    assertEquals([file.currentPhase, file.currentPass], [phase, pass] as const);
+    const words = [...file.map.areas()].map((area) =>
+      `${area.offset} ${area.length} ${area.status}`
+    );
+    assertEquals(words.join(", "), areas);
+  });
+}
+
+/** What a map can be damaged by. */
+const SPLINTERS =
+  "0x0|0|512|0x200|1024|01000| |  |\t|\n|\n0 512 +\n|# c\n|#|?|*|/|-|+|F|\r|\0|+5|-0|0x|x|9|08|\v|é"
+    .split("|");
+
+/** Hundreds of maps, most of them damaged in one place or some. */
+function damagedMaps(): string[] {
+  const next = seededNumbers(4711);
+  return Array.from({ length: 600 }, () => {
+    let text = "# c\n0x10 ? 2\n0x0 0x200 +\n0x200  0x400  -\n0x600 0x100 ?\n";
+    for (let count = next(4); count > 0; count--) {
+      const at = next(text.length + 1);
+      const splinter = next(2) === 0 ? "" : SPLINTERS[next(SPLINTERS.length)] ?? "";
+      text = text.slice(0, at) + splinter + text.slice(at + next(4));
+    }
+    return text;
+  });
+}
+
+Deno.test({
+  name: "damaged maps are refused and accepted as by ddrescuelog, at the same lines",
+  ignore: needs("ddrescuelog"),
+  async fn(): Promise<void> {
+    await using folder = await TemporaryFolder.create();
+    const counts = { refused: 0, accepted: 0 };
+    for (const text of damagedMaps()) {
+      const path = await folder.write("map", text);
+      const theirs = await tryRun("ddrescuelog", ["--invert-mapfile", path]);
+      let ours: MapFile;
+      try {
+        ours = parseMapFile(text, path);
+      } catch (error) {
+        if (!(error instanceof FormatError)) throw error;
+        // What has no status line at all is nothing to do for them, and no map for us; an
+        // area of no bytes is skipped by them where it comes first.
+        if (/: (there is no status line|an area of no bytes)$/.test(error.message)) continue;
+        assertEquals(theirs.code, 2, `${JSON.stringify(text)}: ${error.message}`);
+        assertEquals(/line (\d+)/.exec(theirs.stderr)?.[1], String(error.offset));
+        counts.refused++;
+        continue;
+      }
+      assertEquals(theirs.code, 0, `${JSON.stringify(text)}: ${theirs.stderr}`);
+      const inverted = theirs.stdout === "" ? [] : [
+        ...parseMapFile(theirs.stdout, "theirs").map.areas(),
+      ];
+      assertEquals(inverted, [...invertMap(ours.map).areas()], JSON.stringify(text));
+      counts.accepted++;
+    }
+    assert(counts.refused > 100 && counts.accepted > 100, JSON.stringify(counts));
+  },
+});
+
+Deno.test("control characters of a damaged line do not reach the terminal", () => {
+  const error = assertThrows(() => parseMapFile("\x1b]0;title\x07\n", "map"), FormatError);
+  assertEquals(/\p{Cc}/u.test(error.message), false, error.message);
+});
+
+Deno.test("text in UTF-16, as Windows' shells write it, is called by its name", () => {
+  const bytes = Uint8Array.of(0xff, 0xfe, 0x23, 0, 0x20, 0);
+  assertThrows(() => parseMapFile(bytes, "map"), FormatError, "UTF-16");
+});
+
+Deno.test("bytes and text are read alike, whatever the size", () => {
+  const areas = 200_000;
+  const lines = ["# many", "0 ? 1"];
+  for (let index = 0; index < areas; index++) {
+    lines.push(`0x${(index * 2 ** 20).toString(16)} 0x100000 ${index % 2 === 0 ? "+" : "-"}`);
+  }
+  const text = lines.join("\n");
+  const { map } = parseMapFile(text, "map");
+  assertEquals(map.areaCount, areas);
+  assertEquals(map.total("-"), areas / 2 * 2 ** 20);
+  assertEquals(map.areaAt(2 ** 20 * (areas - 1)), {
+    offset: 2 ** 20 * (areas - 1),
+    length: 2 ** 20,
+    status: "-",
+  });
+  const again = parseMapFile(new TextEncoder().encode(text), "map").map;
+  assertEquals(again.areaCount, areas);
+  // Pieces are whole lines, and together what formatMapFile gives.
+  const file = { ...parseMapFile("0 ? 1", "map"), map };
+  const pieces = [...mapFilePieces(file)];
+  assert(pieces.length > 10);
+  assert(pieces.every((piece) => piece.endsWith("\n") && piece.length < 70_000));
+  assertEquals(pieces.join(""), formatMapFile(file));
+});
+
+Deno.test("of endless comments the first thousand are kept", () => {
+  const { comments } = parseMapFile("# c\n".repeat(5000) + "0 ? 1\n", "map");
+  assertEquals([comments.length, comments[999]], [1000, "c"]);
+});
+
+/** As ddrescuelog calls them. */
+const STATUS_NAMES: Readonly<Record<AreaStatus, string>> = {
+  "?": "non-tried",
+  "+": "rescued",
+  "*": "non-trimmed",
+  "/": "non-scraped",
+  "-": "bad-sector",
+};
+
+Deno.test({
+  name: "ddrescue's totals of random maps are ours",
+  ignore: needs("ddrescuelog"),
+  async fn(): Promise<void> {
+    await using folder = await TemporaryFolder.create();
+    for (let seed = 400; seed < 500; seed++) {
+      const file = { ...parseMapFile("0 / 3", "map"), map: randomMap(seed) };
+      const path = await folder.write("map", formatMapFile(file));
+      const shown = await run("ddrescuelog", ["--show-status", "--binary-prefixes", path]);
+      for (const [status, name] of Object.entries(STATUS_NAMES)) {
+        const line = new RegExp(`^ *${name}: +(\\d+) (Ki|Mi)?B, +in +(\\d+) area`, "m").exec(
+          shown,
+        );
+        const unit = { "": 1, Ki: 1024, Mi: 1024 ** 2 }[line?.[2] ?? ""] ?? NaN;
+        const ranges = file.map.ranges(status as AreaStatus);
+        assertEquals(Number(line?.[3]), ranges.length, `seed ${seed}, ${name}\n${shown}`);
+        const theirs = Number(line?.[1]) * unit;
+        const ours = file.map.total(status as AreaStatus);
+        assert(Math.abs(theirs - ours) < unit, `seed ${seed}: ${name} ${theirs}, ${ours}`);
+      }
+    }
+  },
+});
 
 Deno.test("a gap is called a gap, and an overlap an overlap", () => {
   const parse = (second: string) => (): MapFile =>

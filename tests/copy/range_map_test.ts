@@ -127,6 +127,58 @@ Deno.test("a clone and its original do not change each other", () => {
   assertEquals([...map.areas()], changed);
 });
 
+Deno.test("clones of many ages keep what the map was when they were made", () => {
+  const next = seededNumbers(14);
+  const length = 48;
+  const map = new RangeMap({ offset: 512, length }, "/");
+  const model: Model = { offset: 512, bytes: new Array<AreaStatus>(length).fill("/") };
+  const clones: { readonly clone: RangeMap; readonly model: Model }[] = [];
+  for (let round = 0; round < 300; round++) {
+    clones.push({ clone: map.clone(), model: { ...model, bytes: model.bytes.slice() } });
+    // One of the maps changes; which one it is must not matter to the others.
+    const chosen = clones[next(clones.length * 2)] ?? { clone: map, model };
+    const [from, size, status] = [next(length), next(12), statusAt(next(5))];
+    chosen.clone.set({ offset: 512 + from, length: size }, status);
+    for (let at = from; at < Math.min(length, from + size); at++) {
+      chosen.model.bytes[at] = status;
+    }
+    for (const each of clones.slice(-5)) assertModel(each.clone, each.model);
+  }
+  for (const each of clones) assertModel(each.clone, each.model);
+  assertModel(map, model);
+});
+
+Deno.test("totals and ranges of random sets of states are those of the model", () => {
+  const next = seededNumbers(15);
+  const sectors = 200;
+  const model: Model = { offset: 0, bytes: new Array<AreaStatus>(sectors).fill("?") };
+  const map = new RangeMap({ offset: 0, length: sectors * 512 });
+  for (let round = 0; round < 2000; round++) {
+    const [from, count, status] = [next(sectors), next(30), statusAt(next(5))];
+    map.set({ offset: from * 512, length: count * 512 }, status);
+    for (let at = from; at < Math.min(sectors, from + count); at++) model.bytes[at] = status;
+    const wanted = AREA_STATUSES.filter(() => next(2) === 0);
+    const expected = areasOf(model).filter((area) => wanted.includes(area.status));
+    assertEquals(
+      map.ranges(...wanted),
+      expected.map((area) => ({ offset: area.offset * 512, length: area.length * 512 })),
+    );
+    assertEquals(
+      map.total(...wanted),
+      expected.reduce((sum, area) => sum + area.length * 512, 0),
+    );
+    const place = next(sectors * 512);
+    const found = areasOf(model).find((area) =>
+      area.offset * 512 <= place && place < (area.offset + area.length) * 512
+    );
+    assertEquals(map.areaAt(place), {
+      offset: (found?.offset ?? NaN) * 512,
+      length: (found?.length ?? NaN) * 512,
+      status: found?.status ?? "?",
+    });
+  }
+});
+
 Deno.test("an empty map has no areas, and stays empty", () => {
   const map = new RangeMap({ offset: 512, length: 0 });
   map.set({ offset: 0, length: 1024 }, "+");

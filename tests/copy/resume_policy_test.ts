@@ -170,3 +170,75 @@ Deno.test("where everything is done and no digest is wanted there is nothing to 
   });
   assertEquals([policy.totalBytes, policy.next()], [0, undefined]);
 });
+
+/** Runs it as a copy does: several reads at once. */
+async function runAhead(
+  policy: ReturnType<typeof resumePolicy>,
+  depth: number,
+): Promise<Range[]> {
+  const brought: Range[] = [];
+  const underWay = new Set<Promise<void>>();
+  for (let range = policy.next(); range !== undefined; range = policy.next()) {
+    const { offset } = range;
+    const work = policy.read(range, new Uint8Array(range.length)).then(({ length, bad }) => {
+      assertEquals(bad, []);
+      if (length > 0) brought.push({ offset, length });
+    });
+    underWay.add(work);
+    work.finally(() => underWay.delete(work)).catch(() => {}); // Whoever waits sees it.
+    if (underWay.size >= depth) await Promise.race(underWay);
+  }
+  await Promise.all(underWay);
+  return brought.toSorted((a, b) => a.offset - b.offset);
+}
+
+Deno.test("with `stop` it ends at the first trouble, and asks a failing medium little more", async () => {
+  const bad = new RangeMap({ offset: 0, length: SIZE }, "+");
+  bad.set({ offset: 3 * CHUNK_BYTES + 512, length: 20_000 }, "-");
+  for (const depth of [1, 2, 8]) {
+    const source = new FaultySource({ map: bad, delay: () => Promise.resolve() });
+    const map = new RangeMap({ offset: 0, length: SIZE });
+    const policy = resumePolicy({
+      source,
+      saved: undefined,
+      map,
+      chunkBytes: CHUNK_BYTES,
+      withSaved: false,
+      onBad: "stop",
+    });
+    const brought = await runAhead(policy, depth);
+    assertEquals(policy.trouble, 3 * CHUNK_BYTES);
+    assertEquals(brought.map(({ offset }) => offset), [0, CHUNK_BYTES, 2 * CHUNK_BYTES]);
+    assert(source.reads.length <= 5, `${source.reads.length} reads`);
+  }
+});
+
+Deno.test("with `fail` the first place that cannot be read is the end", async () => {
+  const bad = new RangeMap({ offset: 0, length: SIZE }, "+");
+  bad.set({ offset: 9000, length: 512 }, "-");
+  const policy = resumePolicy({
+    source: new FaultySource({ map: bad }),
+    saved: undefined,
+    map: new RangeMap({ offset: 0, length: SIZE }),
+    chunkBytes: CHUNK_BYTES,
+    withSaved: false,
+    onBad: "fail",
+  });
+  await assertRejects(() => runAhead(policy, 1), ReadError, "EIO");
+  assertEquals(policy.trouble, undefined);
+});
+
+Deno.test("without trouble `stop` brings every byte, several at once", async () => {
+  const source = new FaultySource({ map: new RangeMap({ offset: 0, length: SIZE }, "+") });
+  const policy = resumePolicy({
+    source,
+    saved: undefined,
+    map: new RangeMap({ offset: 0, length: SIZE }),
+    chunkBytes: CHUNK_BYTES,
+    withSaved: false,
+    onBad: "stop",
+  });
+  const brought = await runAhead(policy, 8);
+  assertEquals(brought.reduce((sum, { length }) => sum + length, 0), SIZE);
+  assertEquals(policy.trouble, undefined);
+});

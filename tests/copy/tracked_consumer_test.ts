@@ -340,3 +340,27 @@ for (const failing of ["sync", "finish"] as const) {
     assertEquals(saved, []);
   });
 }
+
+Deno.test("what could not be read is entered, and saved with what is durable", async () => {
+  const writer = new ModelWriter();
+  const map = newMap(4 * CHUNK_BYTES);
+  const saved: RangeMap[] = [];
+  const tracked = new TrackedConsumer(writer, {
+    map,
+    save: (snapshot) => Promise.resolve(void saved.push(snapshot)),
+    intervalMilliseconds: 1e9,
+  });
+  // Out of order, as a rescue brings it.
+  await tracked.consume(makeChunk(2 * CHUNK_BYTES, new Uint8Array(CHUNK_BYTES)));
+  tracked.mark({ offset: 0, length: CHUNK_BYTES }, "*");
+  tracked.mark({ offset: 0, length: 512 }, "-");
+  await tracked.saveNow();
+  assertEquals([...saved[0]?.areas() ?? []], [
+    { offset: 0, length: 512, status: "-" },
+    { offset: 512, length: CHUNK_BYTES - 512, status: "*" },
+    { offset: CHUNK_BYTES, length: CHUNK_BYTES, status: "?" },
+    { offset: 2 * CHUNK_BYTES, length: CHUNK_BYTES, status: "+" },
+    { offset: 3 * CHUNK_BYTES, length: CHUNK_BYTES, status: "?" },
+  ]);
+  assertEquals(writer.taken, [{ offset: 2 * CHUNK_BYTES, length: CHUNK_BYTES }]);
+});

@@ -1,0 +1,36 @@
+import { ImagingError } from "../core/errors.ts";
+import type { Location } from "../devices/device.ts";
+import type { CommandContext } from "./command.ts";
+
+/** Time between two looks. */
+const LOOK_MILLISECONDS = 1000;
+
+/**
+ * Waits until the device that a path named is there again: the same one, by model, serial
+ * number and size.
+ *
+ * @throws {ImagingError} `cancelled` when the user has no patience left.
+ */
+export async function waitForDevice(
+  { backend, signal, phase }: CommandContext,
+  path: string,
+  before: Location,
+): Promise<void> {
+  phase(`waiting for ${path}`);
+  while (!isSame(before, await backend.locate(path).catch(nothing))) {
+    if (signal.aborted) throw new ImagingError("cancelled", "cancelled");
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MILLISECONDS));
+  }
+}
+
+/** A device that just comes up can be in a state that cannot be told. */
+function nothing(error: unknown): undefined {
+  if (!(error instanceof ImagingError)) throw error;
+}
+
+function isSame(before: Location, now: Location | undefined): boolean {
+  if (before.kind !== "device" || now?.kind !== "device") return now?.kind === before.kind;
+  const { model, serial, size } = now.disk;
+  return model === before.disk.model && serial === before.disk.serial &&
+    size === before.disk.size && now.partition?.start === before.partition?.start;
+}

@@ -1,0 +1,393 @@
+/**
+ * Reads a failing medium as a {@linkcode RescueStrategy} says.
+ *
+ * ```ts
+ * const strategy = new RescueStrategy({ map: durable.clone(), sectorSize: source.sectorSize });
+ * const outcome = await runRescue({
+ *   source,
+ *   consumer: tracked, // writes; enters "+" into the durable map once that is done
+ *   onFailed: (areas) => areas.forEach(({ range, status }) => durable.set(range, status)),
+ *   strategy,
+ *   signal,
+ *   onProgress,
+ * });
+ * ```
+ *
+ * There are two maps: the strategy's runs ahead by what is being written; the durable one
+ * is the consumer's and the caller's. Both end the same. Memory: `slots` buffers of the
+ * strategy's largest request, 8 MiB unless told otherwise.
+ */
+import { BufferRing, type RingSlot } from "../copy/buffer_ring.ts";
+import { GONE, shortRead } from "../copy/read_policy.ts";
+import { makeChunk } from "../copy/run_copy.ts";
+import type { BlockSource, ChunkConsumer } from "../core/block.ts";
+import { ImagingError, ReadError } from "../core/errors.ts";
+import type { Range } from "../core/range.ts";
+import type {
+  FailedArea,
+  RescuePhase,
+  RescueRequest,
+  RescueStrategy,
+} from "./rescue_strategy.ts";
+
+/** How often progress is told, and how exactly times are kept, milliseconds. */
+const TICK_MILLISECONDS = 100;
+
+/** After the end: how long calls that are under way may take to end. */
+const DRAIN_MILLISECONDS = 400;
+
+/** Neighbours are written together, up to a buffer, or for so many milliseconds. */
+const GATHER_MILLISECONDS = 500;
+
+/** Downwards the bytes have to be moved: only up to so many. */
+const GATHER_DOWN_BYTES = 64 * 1024;
+
+/** Buffers: requests under way, and bytes that are being written. */
+const SLOTS = 8;
+
+/** How far a rescue is. Bytes are of the domain. */
+export interface RescueProgress {
+  readonly phase: RescuePhase;
+  readonly pass: number;
+  /** Where it reads, byte of the medium. */
+  readonly position: number;
+  readonly rescuedBytes: number;
+  /** Not tried, or to be looked at more closely. */
+  readonly pendingBytes: number;
+  readonly unreadableBytes: number;
+  /** Areas of unreadable sectors. */
+  readonly badAreas: number;
+  /** Reads that failed, of this run. */
+  readonly readErrors: number;
+  /** Since a read brought something, or since the beginning. */
+  readonly millisecondsSinceSuccess: number;
+  /** How long the oldest request has been under way; 0 without one. */
+  readonly requestMilliseconds: number;
+}
+
+/** What to rescue, and how. */
+export interface RescueOptions {
+  readonly source: BlockSource;
+  /**
+   * Takes what was read: chunks without bad places, in any order. It enters them as "+"
+   * into the durable map. Not told to finish.
+   */
+  readonly consumer: Pick<ChunkConsumer, "name" | "consume">;
+  /** Enters what a failure made of these areas ("*", "/" or "-") into the durable map. */
+  readonly onFailed?: ((areas: readonly FailedArea[]) => void) | undefined;
+  readonly strategy: RescueStrategy;
+  readonly signal?: AbortSignal | undefined;
+  /** Told ten times a second, also while a request hangs. */
+  readonly onProgress?: ((progress: RescueProgress) => void) | undefined;
+  /** A phase or pass begins: time to save the map. */
+  readonly onPhase?: ((phase: RescuePhase, pass: number) => void) | undefined;
+  /** `abort`: the first failing read ends the run. */
+  readonly onError?: "rescue" | "abort" | undefined;
+  /** To wait after each failing read (0). */
+  readonly pauseMilliseconds?: number | undefined;
+  /** It is given up when nothing was read for so long (Infinity). */
+  readonly timeoutMilliseconds?: number | undefined;
+  /** Buffers of the largest request (8). */
+  readonly slots?: number | undefined;
+}
+
+/** Why a rescue ended. */
+export type RescueEnd = "finished" | "timeout" | "max-bad-areas";
+
+/**
+ * Rescues, until the strategy has nothing left to ask for. One request that hangs holds up
+ * neither progress nor the end.
+ *
+ * @throws {ImagingError} kind `cancelled` after `signal`; the {@linkcode ReadError} after
+ * which the medium is gone, or any with `onError: "abort"`; what the consumer threw. The
+ * durable map is right in each case.
+ */
+export async function runRescue(options: RescueOptions): Promise<RescueEnd> {
+  await using rescue = new Rescue(options);
+  return await rescue.run();
+}
+
+/** Neighbouring bytes on their way to the consumer. */
+interface Gathered {
+  readonly slot: RingSlot;
+  offset: number;
+  length: number;
+  /** When the first of them came. */
+  readonly since: number;
+}
+
+class Rescue implements AsyncDisposable {
+  readonly #options: RescueOptions;
+  readonly #strategy: RescueStrategy;
+  readonly #ring: BufferRing;
+  /** Reads and writes under way. */
+  readonly #underWay = new Set<Promise<void>>();
+  /** When the reads under way were asked for. */
+  readonly #readsSince = new Map<number, number>();
+  readonly #timer: ReturnType<typeof setInterval>;
+  readonly #onAbort = (): void => this.#cancel();
+  #gathered: Gathered | undefined;
+  #failure: { readonly error: unknown } | undefined;
+  #isLate = false;
+  #wake = Promise.withResolvers<undefined>();
+  #successAt = performance.now();
+  /** When the last read ended. */
+  #answeredAt = 0;
+  #pauseUntil = 0;
+  #pauseTimer: ReturnType<typeof setTimeout> | undefined;
+  #readErrors = 0;
+  #phase = "";
+
+  constructor(options: RescueOptions) {
+    this.#options = options;
+    this.#strategy = options.strategy;
+    this.#ring = new BufferRing(
+      options.strategy.maxRequestBytes,
+      Math.max(3, options.slots ?? SLOTS),
+    );
+    this.#timer = setInterval(() => this.#tick(), TICK_MILLISECONDS);
+    options.signal?.addEventListener("abort", this.#onAbort);
+    if (options.signal?.aborted) this.#cancel();
+  }
+
+  async run(): Promise<RescueEnd> {
+    while (!this.#isOver) {
+      const slot = await this.#slot();
+      if (slot === undefined) break;
+      const request = await this.#next();
+      if (request === undefined) {
+        this.#ring.release(slot);
+        break;
+      }
+      this.#start(this.#transfer(request, slot));
+    }
+    await this.#drained();
+    if (this.#failure !== undefined) throw this.#failure.error;
+    this.#tell();
+    return this.#isLate ? "timeout" : this.#strategy.stopped ?? "finished";
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
+    clearTimeout(this.#pauseTimer);
+    this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    await this.#drained();
+    // A call that nobody can stop still uses the memory: then it stays allocated.
+    if (this.#underWay.size === 0) this.#ring[Symbol.dispose]();
+  }
+
+  get #isOver(): boolean {
+    return this.#failure !== undefined || this.#isLate;
+  }
+
+  /** A free buffer, as soon as there is one; undefined when it is over before. */
+  async #slot(): Promise<RingSlot | undefined> {
+    let slot: RingSlot | undefined;
+    this.#ring.acquire().then((free) => {
+      slot = free;
+      this.#awake();
+    });
+    while (slot === undefined && !this.#isOver) await this.#wake.promise;
+    return slot;
+  }
+
+  /** The next request, as soon as there is one; undefined at the end. */
+  async #next(): Promise<RescueRequest | undefined> {
+    while (!this.#isOver) {
+      if (performance.now() >= this.#pauseUntil) {
+        const request = this.#strategy.next();
+        if (request !== undefined || this.#strategy.pending === 0) return request;
+      }
+      await this.#wake.promise;
+    }
+    return undefined;
+  }
+
+  /** Reads, reports, and hands over to the consumer. Never rejects. */
+  async #transfer(request: RescueRequest, slot: RingSlot): Promise<void> {
+    this.#tellPhase(request);
+    const { offset, length } = request.range;
+    let isGood = false;
+    try {
+      isGood = await this.#read(request, slot.bytes.subarray(0, length));
+    } catch (error) {
+      this.#fail(error);
+    }
+    if (!isGood) this.#ring.release(slot);
+    else if (!this.#join(slot, offset, length)) {
+      const before = this.#gathered;
+      this.#gathered = { slot, offset, length, since: performance.now() };
+      if (before !== undefined) this.#start(this.#consume(before));
+      if (length >= slot.bytes.length / 2) this.#handOver();
+    }
+  }
+
+  /** Appends small neighbours to what is gathered: many small writes would cost more. */
+  #join(slot: RingSlot, offset: number, length: number): boolean {
+    const gathered = this.#gathered;
+    if (gathered === undefined) return false;
+    const { bytes } = gathered.slot;
+    const total = gathered.length + length;
+    if (total > bytes.length) return false;
+    if (offset === gathered.offset + gathered.length) {
+      bytes.set(slot.bytes.subarray(0, length), gathered.length);
+    } else if (offset + length === gathered.offset && total <= GATHER_DOWN_BYTES) {
+      bytes.copyWithin(length, 0, gathered.length);
+      bytes.set(slot.bytes.subarray(0, length));
+      gathered.offset = offset;
+    } else return false;
+    gathered.length = total;
+    this.#ring.release(slot);
+    return true;
+  }
+
+  /** What was gathered goes to the consumer. */
+  #handOver(): void {
+    const gathered = this.#gathered;
+    this.#gathered = undefined;
+    if (gathered !== undefined) this.#start(this.#consume(gathered));
+  }
+
+  /** Never rejects. */
+  async #consume({ slot, offset, length }: Gathered): Promise<void> {
+    try {
+      await this.#options.consumer.consume(makeChunk(offset, slot.bytes.subarray(0, length)));
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#ring.release(slot);
+    }
+  }
+
+  /** Did the read bring everything? */
+  async #read({ range }: RescueRequest, into: RingSlot["bytes"]): Promise<boolean> {
+    const { source } = this.#options;
+    const askedAt = performance.now();
+    this.#readsSince.set(range.offset, askedAt);
+    let length: number | undefined;
+    try {
+      length = await source.readAt(range.offset, into);
+    } catch (error) {
+      const isBadPlace = error instanceof ReadError && !GONE.includes(error.osCode);
+      if (!isBadPlace || this.#options.onError === "abort") throw error;
+    } finally {
+      this.#readsSince.delete(range.offset);
+    }
+    // Too late: nobody waits for it, and the map is as it was.
+    if (this.#isOver) return false;
+    const isGood = length === range.length;
+    if (length !== undefined && !isGood) throw shortRead(source, range.offset + length);
+    this.#report(range, isGood, askedAt);
+    return isGood;
+  }
+
+  #report(range: Range, ok: boolean, askedAt: number): void {
+    const { onFailed, pauseMilliseconds = 0 } = this.#options;
+    const now = performance.now();
+    // A request that was asked for early waited for the one before.
+    const milliseconds = now - Math.max(askedAt, this.#answeredAt);
+    this.#answeredAt = now;
+    const failed = this.#strategy.report(range, { ok, milliseconds });
+    if (ok) this.#successAt = now;
+    else {
+      this.#readErrors++;
+      if (failed.length > 0) onFailed?.(failed);
+      if (pauseMilliseconds > 0) this.#pause(pauseMilliseconds);
+    }
+    this.#awake();
+  }
+
+  #pause(milliseconds: number): void {
+    this.#pauseUntil = Infinity;
+    clearTimeout(this.#pauseTimer);
+    this.#pauseTimer = setTimeout(() => {
+      this.#pauseUntil = 0;
+      this.#awake();
+    }, milliseconds);
+  }
+
+  #start(work: Promise<void>): void {
+    this.#underWay.add(work);
+    work.finally(() => this.#underWay.delete(work));
+  }
+
+  /** Something happened that a wait may be for. */
+  #awake(): void {
+    const { resolve } = this.#wake;
+    this.#wake = Promise.withResolvers<undefined>();
+    resolve(undefined);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = { error };
+    this.#options.source.cancel?.();
+    this.#awake();
+  }
+
+  #cancel(): void {
+    const cause = this.#options.signal?.reason;
+    this.#fail(new ImagingError("cancelled", "cancelled", { cause }));
+  }
+
+  #tick(): void {
+    const { timeoutMilliseconds = Infinity } = this.#options;
+    if (performance.now() - this.#successAt > timeoutMilliseconds && !this.#isOver) {
+      this.#isLate = true;
+      this.#options.source.cancel?.();
+      this.#awake();
+    }
+    const { since = Infinity } = this.#gathered ?? {};
+    if (performance.now() - since > GATHER_MILLISECONDS) this.#handOver();
+    this.#tell();
+  }
+
+  #tell(): void {
+    const { onProgress } = this.#options;
+    if (onProgress === undefined) return;
+    const { phase, pass, position, totals: { bytes, badAreas } } = this.#strategy;
+    const now = performance.now();
+    const [since = now] = this.#readsSince.values();
+    onProgress({
+      phase,
+      pass,
+      position,
+      rescuedBytes: bytes["+"],
+      pendingBytes: bytes["?"] + bytes["*"] + bytes["/"],
+      unreadableBytes: bytes["-"],
+      badAreas,
+      readErrors: this.#readErrors,
+      millisecondsSinceSuccess: now - this.#successAt,
+      requestMilliseconds: now - since,
+    });
+  }
+
+  #tellPhase({ phase, pass }: RescueRequest): void {
+    const name = `${phase}${pass}`;
+    if (name === this.#phase) return;
+    this.#phase = name;
+    this.#options.onPhase?.(phase, pass);
+  }
+
+  /** Settles when nothing is under way, also of what was begun meanwhile. */
+  async #allDone(): Promise<void> {
+    while (this.#underWay.size > 0) {
+      await Promise.all(this.#underWay);
+      this.#handOver();
+    }
+  }
+
+  /** Waits for what is under way: to its end, or when it is over before, for a moment. */
+  async #drained(): Promise<void> {
+    this.#handOver();
+    const all = this.#allDone();
+    if (!this.#isOver) {
+      await all;
+      return;
+    }
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, DRAIN_MILLISECONDS);
+    await Promise.race([all, late.promise]);
+    clearTimeout(timer);
+  }
+}
