@@ -21,8 +21,9 @@ export const clone: Command = {
     "Copies every byte of SOURCE to TARGET with the rules of `write`: it shows what TARGET " +
     "is, asks, writes the first block last, and reads the target again. The source is read " +
     "once; the copy is compared with digests that were taken on the way.",
-    "Unreadable sectors of SOURCE become zeros on TARGET; they are listed, and the exit " +
-    "code is 4.",
+    "From the first place on that cannot be read, or only slowly, the rest is rescued in the " +
+    "order that saves most, as `read` does it; there is no map to go on with. Unreadable " +
+    "sectors become zeros on TARGET; they are listed, and the exit code is 4.",
   ],
   examples: ["sectorshot clone /dev/sdb /dev/sdc"],
   options: WRITE_OPTIONS,

@@ -5,7 +5,7 @@
 import type { RangeMap } from "../copy/range_map.ts";
 import { makeChunk } from "../copy/run_copy.ts";
 import type { TrackedConsumer } from "../copy/tracked_consumer.ts";
-import type { BlockSource, RescueFigures } from "../core/block.ts";
+import type { BlockSource, CopyProgress, RescueFigures } from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
 import { endOf, type Range } from "../core/range.ts";
 import type { ImageSummary, ImageWriter } from "../formats/image_format.ts";
@@ -86,12 +86,7 @@ export async function rescueImage(rescue: ImageRescue): Promise<void> {
     },
     onProgress: (progress) => {
       onStage({ phase: progress.phase, pass: progress.pass, position: progress.position });
-      context.progress({
-        doneBytes: progress.rescuedBytes,
-        totalBytes: progress.rescuedBytes + progress.pendingBytes + progress.unreadableBytes,
-        badBytes: progress.unreadableBytes,
-        rescue: figuresOf(progress),
-      });
+      context.progress(rescueProgress(progress));
     },
     onError: options.onError === "abort" ? "abort" : "rescue",
     pauseMilliseconds: options.pauseMilliseconds,
@@ -108,6 +103,17 @@ export async function rescueImage(rescue: ImageRescue): Promise<void> {
       : `gave up reading ${source.name}: more than ${maxBadAreas} bad areas`,
     { hint: `what was read is in ${partial.partPath}: run the same command again to go on` },
   );
+}
+
+/** How far a rescue is, as every copy tells it. */
+export function rescueProgress(progress: RescueProgress): CopyProgress {
+  const { rescuedBytes, pendingBytes, unreadableBytes } = progress;
+  return {
+    doneBytes: rescuedBytes,
+    totalBytes: rescuedBytes + pendingBytes + unreadableBytes,
+    badBytes: unreadableBytes,
+    rescue: figuresOf(progress),
+  };
 }
 
 function figuresOf(progress: RescueProgress): RescueFigures {

@@ -9,14 +9,17 @@ import {
   ChunkDigestComparer,
   ChunkDigestConsumer,
   ChunkDigests,
+  PlacedDigestConsumer,
 } from "../copy/chunk_digests.ts";
 import { compareMedia } from "../copy/compare_media.ts";
 import { type Digest, hashConsumers } from "../copy/hash_consumers.ts";
 import { IsolatedGroup, type MemberResult } from "../copy/isolated_group.ts";
-import { sequentialPolicy } from "../copy/read_policy.ts";
+import { RangeMap } from "../copy/range_map.ts";
+import { rangesPolicy, sequentialPolicy } from "../copy/read_policy.ts";
+import { resumePolicy } from "../copy/resume_policy.ts";
 import { DEFAULT_CHUNK_BYTES, DEFAULT_RING_BYTES, runCopy } from "../copy/run_copy.ts";
 import { SinkConsumer } from "../copy/sink_consumer.ts";
-import type { BlockSource, Bytes, ChunkConsumer, CopyProgress } from "../core/block.ts";
+import type { BlockSource, Bytes, Chunk, ChunkConsumer, CopyProgress } from "../core/block.ts";
 import { type Finding, ImagingError, ReadError } from "../core/errors.ts";
 import { mergeRanges, type Range, totalLength } from "../core/range.ts";
 import type { DeviceSink } from "../devices/device.ts";
@@ -29,7 +32,8 @@ import {
   type Outcome,
   worstOutcome,
 } from "./command.ts";
-import { digestLines, digestsJson } from "./hash_medium.ts";
+import { digestLines, digestsJson, hashMedium } from "./hash_medium.ts";
+import { rescueClone } from "./rescue_clone.ts";
 import { type ApprovedTarget, targetJson } from "./targets.ts";
 
 /** What to write, and how. */
@@ -228,8 +232,93 @@ interface CopiedGroup {
   readonly bad: readonly Range[];
   readonly digests: readonly Digest[];
   readonly chunks: ChunkDigests;
+  /** Where these chunks lie, if not one behind the other. */
+  readonly places: readonly Range[] | undefined;
   /** The error of each target that failed, by its place in the group. */
   readonly errors: readonly (ImagingError | undefined)[];
+}
+
+const NOTHING_COPIED: Omit<CopiedGroup, "errors"> = {
+  bytes: 0,
+  bad: [],
+  digests: [],
+  chunks: new ChunkDigests(),
+  places: undefined,
+};
+
+/** Copies a disk that may fail to another: in order until there is trouble, then rescued. */
+async function cloneToTarget(
+  job: GroupJob,
+  source: BlockSource,
+  { held, sink }: OpenTarget,
+  onProgress: (progress: CopyProgress) => void,
+): Promise<CopiedGroup> {
+  const { algorithms, chunkBytes, ringBytes, verify, context } = job;
+  const map = new RangeMap({ offset: 0, length: source.size });
+  const placed = new PlacedDigestConsumer();
+  const writer = new SinkConsumer(held);
+  const policy = resumePolicy({
+    source,
+    saved: undefined,
+    map: map.clone(),
+    chunkBytes,
+    withSaved: false,
+    onBad: "stop",
+  });
+  const hashes = hashConsumers(algorithms, source.size);
+  try {
+    const inOrder: ChunkConsumer<void> = {
+      name: held.name,
+      async consume(chunk: Chunk): Promise<void> {
+        await Promise.all([writer.consume(chunk), verify ? placed.consume(chunk) : undefined]);
+        map.set(chunk, "+");
+      },
+      finish: () => writer.finish(),
+      abort: () => Promise.resolve(),
+    };
+    const { results } = await runCopy({
+      policy,
+      consumers: [inOrder, ...hashes] as ChunkConsumer[],
+      chunkBytes,
+      ringBytes,
+      onProgress: (progress) => onProgress(inPasses(progress, 0, verify)),
+      signal: context.signal,
+    });
+    let digests = results.slice(1) as Digest[];
+    let bad: readonly Range[] = [];
+    if (policy.trouble !== undefined) {
+      bad = await rescueClone({
+        context,
+        source,
+        target: held,
+        map,
+        digests: verify ? placed : undefined,
+        onProgress: (progress) => onProgress(inPasses(progress, 0, verify)),
+      });
+      digests = await hashTarget(job, held, sink, source.size);
+    }
+    const { ranges, digests: chunks } = await placed.finish();
+    return { bytes: source.size, bad, digests, chunks, places: ranges, errors: [undefined] };
+  } catch (error) {
+    await placed.abort();
+    if (!(error instanceof ImagingError) || error.kind === "cancelled") throw error;
+    return { ...NOTHING_COPIED, errors: [error] };
+  }
+}
+
+/** What was written out of order is hashed from where it was written to. */
+async function hashTarget(
+  { context, algorithms, chunkBytes }: GroupJob,
+  held: FirstBlockLastSink,
+  sink: DeviceSink,
+  bytes: number,
+): Promise<Digest[]> {
+  if (algorithms.length === 0) return [];
+  context.phase(`hashing ${sink.name}`);
+  await using device = await sink.reread();
+  const shown = new PatchedSource(device, held.heldBack);
+  const part = new SliceSource(shown, { offset: 0, length: bytes });
+  return [...(await hashMedium(context, part, algorithms, chunkBytes, "fail")).digests];
 }
 
 async function copyToTargets(
@@ -238,6 +327,10 @@ async function copyToTargets(
   open: readonly OpenTarget[],
   onProgress: (progress: CopyProgress) => void,
 ): Promise<CopiedGroup> {
+  const [only] = open;
+  if (job.onBad === "zero" && !source.sequential && open.length === 1 && only !== undefined) {
+    return await cloneToTarget(job, source, only, onProgress);
+  }
   const { algorithms, chunkBytes, ringBytes, compareWith, onBad, verify, context } = job;
   const group = new IsolatedGroup(open.map(({ held }) => new SinkConsumer(held)));
   const chunkDigests = verify && compareWith === "digests" ? [new ChunkDigestConsumer()] : [];
@@ -258,6 +351,7 @@ async function copyToTargets(
       bad,
       digests: rest.slice(chunkDigests.length) as Digest[],
       chunks: chunkDigests.length > 0 ? rest[0] as ChunkDigests : new ChunkDigests(),
+      places: undefined,
       errors: written.map(({ error }) => error),
     };
   } catch (error) {
@@ -265,7 +359,7 @@ async function copyToTargets(
     // Otherwise it was the source that failed: for all of them.
     const errors = group.allFailed ?? (isOurs ? open.map(() => error) : undefined);
     if (errors === undefined) throw error;
-    return { bytes: 0, bad: [], digests: [], chunks: new ChunkDigests(), errors };
+    return { ...NOTHING_COPIED, errors };
   }
 }
 
@@ -357,9 +451,12 @@ async function findDifferences(
   }
   const written = new SliceSource(device, { offset: 0, length: copied.bytes });
   const { results: [found], bad } = await runCopy({
-    policy: sequentialPolicy(written, { chunkBytes, onBad: "zero" }),
+    policy: copied.places === undefined
+      ? sequentialPolicy(written, { chunkBytes, onBad: "zero" })
+      : rangesPolicy(written, copied.places),
     consumers: [new ChunkDigestComparer(copied.chunks)],
-    chunkBytes,
+    chunkBytes: (copied.places ?? [])
+      .reduce((most, { length }) => Math.max(most, length), chunkBytes),
     ringBytes,
     onProgress,
     signal,

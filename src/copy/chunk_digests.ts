@@ -108,3 +108,26 @@ export class ChunkDigestComparer extends ChunkDigester<readonly Range[]> {
     return this.#differing;
   }
 }
+
+/** Where chunks lie that came in any order, ascending, and their digests in that order. */
+export interface PlacedDigests {
+  readonly ranges: readonly Range[];
+  readonly digests: ChunkDigests;
+}
+
+/** As {@linkcode ChunkDigestConsumer}, for chunks of any length in any order. */
+export class PlacedDigestConsumer extends ChunkDigester<PlacedDigests> {
+  override readonly name = "chunk digests";
+  readonly #placed: { readonly range: Range; readonly digest: Uint8Array }[] = [];
+
+  protected override take({ offset, length }: Chunk, digest: Uint8Array): void {
+    this.#placed.push({ range: { offset, length }, digest: digest.slice(0, KEPT_BYTES) });
+  }
+
+  protected override result(): PlacedDigests {
+    const sorted = this.#placed.toSorted((a, b) => a.range.offset - b.range.offset);
+    const digests = new ChunkDigests();
+    for (const { digest } of sorted) digests.add(digest);
+    return { ranges: sorted.map(({ range }) => range), digests };
+  }
+}

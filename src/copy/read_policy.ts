@@ -1,6 +1,6 @@
 import type { BlockSource, Bytes } from "../core/block.ts";
 import { type ImagingError, ReadError } from "../core/errors.ts";
-import { endOf, mergeRanges, type Range } from "../core/range.ts";
+import { endOf, mergeRanges, type Range, totalLength } from "../core/range.ts";
 
 /** What a read brought. */
 export interface ReadOutcome {
@@ -124,6 +124,21 @@ export function sequentialPolicy(
       if (outcome.length < range.length && Number.isFinite(source.size)) {
         throw shortRead(source, range.offset + outcome.length);
       }
+      return outcome;
+    },
+    cancel: () => source.cancel?.(),
+  };
+}
+
+/** These ranges, one a read; places that cannot be read are zeros. */
+export function rangesPolicy(source: BlockSource, ranges: readonly Range[]): ReadPolicy {
+  let index = 0;
+  return {
+    totalBytes: totalLength(ranges),
+    next: () => ranges[index++],
+    async read(range: Range, into: Bytes): Promise<ReadOutcome> {
+      const outcome = await readWithSalvage(source, range, into);
+      if (outcome.length < range.length) throw shortRead(source, range.offset + outcome.length);
       return outcome;
     },
     cancel: () => source.cancel?.(),

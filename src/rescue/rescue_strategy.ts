@@ -718,17 +718,20 @@ export class RescueStrategy {
 
   // Slow areas -------------------------------------------------------------------------
 
-  /** Is the place slower than what passes 1 and 2 wait for? Counts into the average. */
+  /** Is the place slower than what passes 1 and 2 wait for? */
   #isSlow(request: Pending, milliseconds: number): boolean {
     const { minRate, slowMilliseconds = Infinity } = this.#options;
+    const { length } = request.range;
+    const rate = length / Math.max(milliseconds, 0.001) * 1000;
     const average = this.#readBytes / Math.max(1, this.#readMilliseconds) * 1000;
-    this.#readBytes += request.range.length;
-    this.#readMilliseconds += milliseconds;
-    if (request.phase !== "?" || request.pass > 2) return false;
-    if (milliseconds > slowMilliseconds) return true;
-    if (minRate === undefined || milliseconds < SLOW_MILLISECONDS) return false;
-    const limit = minRate === 0 ? average / 10 : minRate;
-    return request.range.length / milliseconds * 1000 < limit;
+    const limit = minRate === 0 ? average / 10 : minRate ?? 0;
+    const isSlow = milliseconds > slowMilliseconds ||
+      (milliseconds >= SLOW_MILLISECONDS && rate < limit);
+    if (!isSlow) {
+      this.#readBytes += length;
+      this.#readMilliseconds += milliseconds;
+    }
+    return isSlow && request.phase === "?" && request.pass <= 2;
   }
 
   #leaveSlow({ walk }: Pending): void {

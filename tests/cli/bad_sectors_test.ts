@@ -258,22 +258,33 @@ linuxTest({
   },
 });
 
-linuxTest({
-  name: "bad sectors: clone puts zeros in their place, lists them, exit code 4",
-  ignore,
-  async fn(): Promise<void> {
-    await using folder = await TemporaryFolder.create();
-    const bytes = numberedSectors(SIZE);
-    await using disk = await badDisk(folder, bytes, BAD);
-    const file = await folder.write("target", numberedSectors(SIZE, 7));
-    await using target = await LoopDevice.create(file);
-    const { code, stdout, stderr } = await runCli(["clone", disk.path, target.path, "--yes"]);
-    assertEquals(code, 4, stderr);
-    assertStringIncludes(stdout, `${target.path}: written and verified`);
-    assertStringIncludes(stdout, `unreadable on ${disk.path}: 4 areas, 24,576 bytes`);
-    await run("cmp", [await folder.write("expected", withHoles(bytes)), target.path]);
-  },
-});
+for (const options of [[], ["--block-size", "512K"], ["--no-verify", "--hash", "md5"]]) {
+  linuxTest({
+    name: `bad sectors: clone ${options.join(" ")} puts zeros in their place, lists them, ` +
+      "exit code 4",
+    ignore,
+    async fn(): Promise<void> {
+      await using folder = await TemporaryFolder.create();
+      const bytes = numberedSectors(SIZE);
+      await using disk = await badDisk(folder, bytes, BAD);
+      const file = await folder.write("target", numberedSectors(SIZE, 7));
+      await using target = await LoopDevice.create(file);
+      const args = ["clone", disk.path, target.path, "--yes", ...options];
+      const { code, stdout, stderr } = await runCli(args);
+      assertEquals(code, 4, stderr);
+      const proof = options.includes("--no-verify") ? "written" : "written and verified";
+      assertStringIncludes(stdout, `${target.path}: ${proof}`);
+      assertStringIncludes(stdout, `unreadable on ${disk.path}: 4 areas, 24,576 bytes`);
+      const expected = await folder.write("expected", withHoles(bytes));
+      await run("cmp", [expected, target.path]);
+      // The digest is that of the target: with zeros where nothing could be read.
+      assertStringIncludes(
+        stdout,
+        await digestOf(expected, options.includes("md5") ? "md5" : "sha256"),
+      );
+    },
+  });
+}
 
 linuxTest({
   name: "bad sectors: info understands what can be read, and says what cannot",
