@@ -26,17 +26,21 @@
  *   are asked for at once.
  * - Drives have physical sectors of 4 KiB, and caches have pages of that: behind a bad
  *   sector the rest of its 4 KiB is put off until scraping.
- * - Copying, pass 1: forwards; fails without a success between them skip, growing four
- *   times each. Pass 2: backwards, into what was skipped, from its readable side up to the
- *   first failure. Passes 3 and 4: the same, forwards and backwards, no longer minding slow
- *   areas. Pass 5: places with trouble on both sides, the largest first, from their middle
- *   outwards; then what is left, in order.
+ * - Copying, pass 1: forwards; failures near each other skip, growing four times each, and
+ *   what led out of the last dead area is skipped at once in the next. Pass 2: backwards,
+ *   into what was skipped, from its readable side up to the first failure. Passes 3 and 4:
+ *   the same, forwards and backwards, no longer minding slow areas. Pass 5: places with
+ *   trouble on both sides, those first from which most is expected between two failures,
+ *   large ones from their middle outwards; then what is left, in order.
  * - Trimming, backwards: single sectors up to the first bad one, then growing requests;
  *   where the area is dead, from its front too, and the rest is left for scraping.
  *
- * Time: a binary search and a splice of the map a request, one scan of the map a pass
- * (5 + 4 + 1 + retries at most). Memory: the map, and a list of areas of the pass; what
- * is split for the order's sake alone is split up to {@linkcode MAX_SPLIT_AREAS} areas.
+ * Time: a binary search and a splice of the map a request, the logarithm of the number of
+ * gaps for those of pass 5, and one scan of the map a pass (5, a few of trimming, 1,
+ * retries). Memory: the map, the areas of the pass and the gaps, so a constant times the
+ * areas of the map. Dead areas are split for the order of work (at most one area for each
+ * 2 KiB of them) up to {@linkcode MAX_SPLIT_AREAS} areas of the map; beyond that, only by
+ * what reading brings.
  */
 import type { AreaStatus, RangeMap } from "../copy/range_map.ts";
 import { endOf, intersection, mergeRanges, type Range, totalLength } from "../core/range.ts";
@@ -48,7 +52,7 @@ export type RescuePhase = "?" | "*" | "/" | "-" | "+";
 /** Behind a bad sector, the rest of such a block (on multiples of it) is put off. */
 const PHYSICAL_BYTES = 4096;
 
-/** Requests under way at once, where the last one succeeded. */
+/** Requests under way at once, where the next does not depend on the last. */
 const RUN_AHEAD = 2;
 
 /** With more areas than that, nothing is split for the order of work alone. */
@@ -211,8 +215,9 @@ export class RescueStrategy {
   #failures = 0;
   /** Failures each of which was near the one before. */
   #near = 0;
-  /** Skips without a success between them, and their bytes. */
+  /** The physical block of the last failure. */
   #troubleBlock = -1;
+  /** Skips without a success between them, and their bytes. */
   #skips = 0;
   #skipped = 0;
   /** Bytes that led out of the last dead area; 0 where the last trouble was small. */
@@ -334,9 +339,10 @@ export class RescueStrategy {
    */
   #runsAhead(): boolean {
     const walk = this.#walks.at(-1);
-    if (walk === undefined || walk.left || this.#failures > 0) return false;
-    if (this.#slowReads > 0 || isCoarse(walk)) return false;
-    if (this.#pending.length >= RUN_AHEAD) return false;
+    if (walk === undefined || walk.left || this.#pending.length >= RUN_AHEAD) return false;
+    // All of these are tried one by one, whatever comes.
+    if (walk.status === "/" || walk.status === "-") return true;
+    if (this.#failures > 0 || this.#slowReads > 0 || isCoarse(walk)) return false;
     const isSector = this.#requestBytes(walk) === this.#sector;
     // While copying, one sector of a bad block is enough to know.
     return isSector ? walk.status !== "?" : this.#clean >= 8 * this.#clusterBytes;
@@ -736,6 +742,8 @@ export class RescueStrategy {
 
   #leaveSlow({ walk }: Pending): void {
     this.#slowReads++;
+    // A large request would take long here.
+    this.#clean = this.#clusterBytes;
     if (walk.onFailure === "skip") this.#skip(walk, this.#slowReads);
     else walk.left = true;
   }

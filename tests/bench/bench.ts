@@ -5,6 +5,7 @@
  *
  * ```
  * deno task bench [--size 2G] [--pairs 5] [--only WORD]
+ * deno task bench --rescue ...     (failing devices: see rescue.ts)
  * ```
  *
  * Needs root (losetup, mount), coreutils, diffutils, dcfldd and dc3dd. Nothing else
@@ -287,4 +288,6 @@ async function main(): Promise<void> {
   }
 }
 
-await main();
+// Failing devices, against ddrescue.
+if (Deno.args.includes("--rescue")) await import("./rescue.ts");
+else await main();

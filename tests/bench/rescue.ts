@@ -1,0 +1,216 @@
+/**
+ * `sectorshot read` and `ddrescue -d` in turn (A B A B …) on the same failing devices:
+ * rescued bytes, time to the end, time to 99 % of what is readable, failing reads as the
+ * device counts them. Medians, and medians of the ratios pair by pair.
+ *
+ * ```
+ * deno task bench --rescue [--pairs 5] [--only WORD] [--failure MILLISECONDS]
+ *   [--dead SIZE] [--direct]
+ * ```
+ *
+ * Failing reads cost 50 ms each, others nothing extra. A dead area of 64 MiB takes two
+ * hours a run: `--dead 1M` or `--failure 1` for a quick look. `--direct` lets 512 bytes
+ * fail together, as on a drive; without it the page cache between rounds to 4 KiB.
+ *
+ * Needs root (losetup), nbdfuse, fusermount3 and ddrescue, and 4 GiB of memory.
+ * Nothing else should run meanwhile.
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import { parseMapFile } from "../../src/copy/map_file.ts";
+import { totalLength } from "../../src/core/range.ts";
+import { parseByteCount } from "../../src/core/units.ts";
+import { CLI } from "../support/run_cli.ts";
+import { Mounted, TemporaryFolder } from "../support/temporary.ts";
+import {
+  type BenchDisk,
+  DISK_KINDS,
+  DISK_TITLES,
+  holdSame,
+  makeBenchDisk,
+  writeContent,
+} from "./rescue_disks.ts";
+
+/** How often the size of the image is looked at. */
+const POLL_MILLISECONDS = 10;
+
+/** What a run came to. */
+interface Run {
+  readonly seconds: number;
+  /** Seconds until 99 % of what is readable was in the image. */
+  readonly secondsTo99: number;
+  readonly rescuedBytes: number;
+  readonly failures: number;
+  readonly reads: number;
+}
+
+interface Tool {
+  readonly name: string;
+  readonly words: (device: string, image: string, map: string) => readonly string[];
+}
+
+const OURS: Tool = {
+  name: "sectorshot",
+  words: (device, image, map) => [
+    ...CLI,
+    "read",
+    device,
+    image,
+    "--hash",
+    "none",
+    "--map",
+    map,
+  ],
+};
+const THEIRS: Tool = {
+  name: "ddrescue -d",
+  words: (device, image, map) => ["ddrescue", "-q", "-d", device, image, map],
+};
+
+/** Bytes that a file takes; 0 when there is none. */
+async function storedBytes(path: string): Promise<number> {
+  try {
+    return ((await Deno.stat(path)).blocks ?? 0) * 512;
+  } catch {
+    return 0;
+  }
+}
+
+async function measure(tool: Tool, folder: TemporaryFolder, bench: BenchDisk): Promise<Run> {
+  const image = folder.file("image.img");
+  const map = folder.file("image.map");
+  for (const path of [image, `${image}.part`, map, `${map}.bak`]) {
+    await Deno.remove(path).catch(() => {});
+  }
+  await dropCaches();
+  await bench.disk.counts();
+  const [program = "", ...args] = tool.words(bench.disk.path, image, map);
+  const start = performance.now();
+  const child = new Deno.Command(program, {
+    args,
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  let secondsTo99 = NaN;
+  let isRunning = true;
+  const watch = async (): Promise<void> => {
+    while (isRunning && Number.isNaN(secondsTo99)) {
+      const stored = Math.max(await storedBytes(image), await storedBytes(`${image}.part`));
+      if (stored >= 0.99 * bench.readableBytes) {
+        secondsTo99 = (performance.now() - start) / 1000;
+      } else await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS));
+    }
+  };
+  const watching = watch();
+  const { code, stderr } = await child.output();
+  const seconds = (performance.now() - start) / 1000;
+  isRunning = false;
+  await watching;
+  if (code !== 0 && code !== 4) {
+    throw new Error(`${tool.name}: exit code ${code}: ${new TextDecoder().decode(stderr)}`);
+  }
+  const { failures, reads } = await bench.disk.counts();
+  const kept = await Deno.readTextFile(map).catch(() => undefined);
+  const rescued = kept === undefined
+    ? [{ offset: 0, length: bench.size }]
+    : parseMapFile(kept, map).map.ranges("+");
+  if (!await holdSame(image, bench.content, rescued)) {
+    throw new Error(`${tool.name}: the image does not hold what its map calls rescued`);
+  }
+  return { seconds, secondsTo99, rescuedBytes: totalLength(rescued), failures, reads };
+}
+
+/** The page cache of the loop device's file would answer the second program. */
+async function dropCaches(): Promise<void> {
+  await new Deno.Command("sync").output();
+  await Deno.writeTextFile("/proc/sys/vm/drop_caches", "1");
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
+}
+
+function print(...cells: readonly string[]): void {
+  const widths = [34, 22, 14, 14, 8, 8, 8];
+  console.log(cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(" ").trimEnd());
+}
+
+/** What is compared, and the largest ratio allowed. */
+const MEASURES: readonly (readonly [
+  title: string,
+  value: (run: Run) => number,
+  limit: number,
+  digits: number,
+])[] = [
+  ["seconds to the end", (run) => run.seconds, 1, 2],
+  ["seconds to 99 %", (run) => run.secondsTo99, 0.9, 2],
+  ["failing reads", (run) => run.failures, 1, 0],
+  ["all reads", (run) => run.reads, Infinity, 0],
+];
+
+function printRows(
+  title: string,
+  bench: BenchDisk,
+  pairs: readonly (readonly [Run, Run])[],
+): void {
+  const rescued = (index: 0 | 1): number =>
+    Math.min(...pairs.map((pair) => pair[index].rescuedBytes));
+  const missing = (index: 0 | 1): number => bench.readableBytes - rescued(index);
+  print(
+    title,
+    "readable bytes left",
+    String(missing(0)),
+    String(missing(1)),
+    "",
+    "",
+    missing(0) <= Math.max(0, missing(1)) ? "met" : "NOT MET",
+  );
+  for (const [name, value, limit, digits] of MEASURES) {
+    const ratio = median(pairs.map(([ours, theirs]) => value(ours) / value(theirs)));
+    print(
+      "",
+      name,
+      median(pairs.map(([ours]) => value(ours))).toFixed(digits),
+      median(pairs.map(([, theirs]) => value(theirs))).toFixed(digits),
+      ratio.toFixed(3),
+      limit < Infinity ? limit.toFixed(2) : "-",
+      limit < Infinity && !Number.isNaN(ratio) ? ratio <= limit ? "met" : "NOT MET" : "",
+    );
+  }
+}
+
+async function main(): Promise<void> {
+  const options = parseArgs(Deno.args, {
+    string: ["pairs", "only", "failure", "dead"],
+    boolean: ["direct"],
+    default: { pairs: "5", failure: "50", dead: "64M" },
+  });
+  await using outside = await TemporaryFolder.create();
+  await using _memory = await Mounted.memory(await outside.folder("memory"), 4 * 2 ** 30);
+  Deno.env.set("TMPDIR", outside.file("memory"));
+  await using folder = await TemporaryFolder.create();
+  const content = folder.file("content.img");
+  await writeContent(content, 2 ** 30);
+  print("device", "measure", OURS.name, THEIRS.name, "ratio", "limit");
+  for (const kind of DISK_KINDS) {
+    if (!kind.includes(options.only ?? "")) continue;
+    const bench = await makeBenchDisk(folder, content, {
+      kind,
+      failureMilliseconds: Number(options.failure),
+      deadBytes: parseByteCount(options.dead) ?? 64 * 2 ** 20,
+      direct: options.direct,
+    });
+    await using _disk = bench.disk;
+    const pairs: (readonly [Run, Run])[] = [];
+    for (let pair = 0; pair < Number(options.pairs); pair++) {
+      const ours = await measure(OURS, folder, bench);
+      pairs.push([ours, await measure(THEIRS, folder, bench)]);
+    }
+    printRows(DISK_TITLES[kind], bench, pairs);
+  }
+}
+
+await main();
