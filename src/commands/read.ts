@@ -40,17 +40,30 @@ import {
   checkNames,
   warnAboutSelf,
 } from "./read_destination.ts";
-import { needsRescue, rescueImage, writeMarkers } from "./rescue_image.ts";
+import {
+  clearMarkers,
+  gaveUp,
+  needsRescue,
+  nothingFor,
+  rescueImage,
+  writeMarkers,
+} from "./rescue_image.ts";
 import {
   readDomain,
   RESCUE_OPTIONS,
   type RescueOptions,
   rescueOptions,
 } from "./rescue_options.ts";
-import { waitForDevice } from "./wait_for_device.ts";
+import { isStillThere, waitForDevice } from "./wait_for_device.ts";
 
 /** After a failure: how long saving the map may take. */
 const LAST_SAVE_MILLISECONDS = 400;
+
+/** At the end: how long closing the device may take. */
+const CLOSE_MILLISECONDS = 1000;
+
+/** How exactly `--timeout` is kept. */
+const TICK_MILLISECONDS = 100;
 
 export const read: Command = {
   name: "read",
@@ -102,7 +115,11 @@ async function run(invocation: Invocation, context: CommandContext): Promise<Com
     try {
       return await readOnce(invocation, context);
     } catch (error) {
-      if (!(error instanceof ReadError) || !GONE.includes(error.osCode)) throw error;
+      if (!(error instanceof ReadError)) throw error;
+      // One that ends early, or fails everywhere, may be gone, too.
+      const isGone = GONE.includes(error.osCode) ||
+        !await isStillThere(context, path, before);
+      if (!isGone) throw error;
       gone = error;
     }
     context.note({ level: "warning", message: `${gone.message}: waiting for it` });
@@ -127,17 +144,19 @@ async function readOnce(
       hint: "name an image file, or leave out --json",
     });
   }
+  if (format === undefined) checkForStream(invocation);
   await using files = context.backend.openFiles();
   const mapPath = valueOf(invocation, "map") ?? `${imagePath}.map`;
   const adopt = format !== undefined && !replace &&
     await isUnfinished(context.backend, files, imagePath, mapPath, rescue.retries);
   if (format !== undefined) await checkDestination(context, imagePath, replace || adopt);
-  await using medium = await openMedium(context, positional(invocation, 0));
+  const medium = await openMedium(context, positional(invocation, 0));
+  await using _medium = closedInTime(medium);
   const { source, offset } = chosenPart(invocation, medium);
   const chunkBytes = blockSizeOption(invocation, source.sectorSize) ?? DEFAULT_CHUNK_BYTES;
   const job: ReadJob = { context, source, algorithms, chunkBytes, started: performance.now() };
   context.phase(`reading ${source.name}`);
-  if (format === undefined) return await readToStdout(job);
+  if (format === undefined) return await readToStdout(job, rescue);
   await checkNames(context, [
     { path: imagePath, role: "the image" },
     { path: `${imagePath}.part`, role: "the image in the making" },
@@ -179,6 +198,18 @@ async function readOnce(
   });
 }
 
+/** A device that hangs holds up its own closing, too: the end does not wait for that. */
+function closedInTime(medium: AsyncDisposable): AsyncDisposable {
+  return {
+    async [Symbol.asyncDispose](): Promise<void> {
+      const late = Promise.withResolvers<void>();
+      const timer = setTimeout(late.resolve, CLOSE_MILLISECONDS);
+      await Promise.race([medium[Symbol.asyncDispose](), late.promise]);
+      clearTimeout(timer);
+    },
+  };
+}
+
 /** What is read, and how. */
 interface ReadJob {
   readonly context: CommandContext;
@@ -214,10 +245,28 @@ function intervalOption(invocation: Invocation): number {
   });
 }
 
-async function readToStdout(job: ReadJob): Promise<CommandResult> {
+/** What goes to stdout is read once, in order, and cannot be taken back. */
+function checkForStream(invocation: Invocation): void {
+  const names = ["wait", ...RESCUE_OPTIONS.map(({ name }) => name)];
+  const name = names.find((each) =>
+    each !== "on-error" && invocation.options[each] !== undefined
+  );
+  if (name === undefined) return;
+  throw new ImagingError("usage", `cannot use --${name} with -: stdout is written in order`, {
+    hint: `name an image file, or leave out --${name}`,
+  });
+}
+
+async function readToStdout(
+  job: ReadJob,
+  { onError }: RescueOptions,
+): Promise<CommandResult> {
   const { context, source, algorithms, chunkBytes } = job;
   const { bytes, bad, results } = await runCopy({
-    policy: sequentialPolicy(source, { chunkBytes, onBad: "zero" }),
+    policy: sequentialPolicy(source, {
+      chunkBytes,
+      onBad: onError === "abort" ? "fail" : "zero",
+    }),
     consumers: [
       ...hashConsumers(algorithms, source.size),
       new StreamConsumer("stdout", (piece) => context.writeStdout(piece)),
@@ -252,7 +301,10 @@ async function readToImage(job: ReadJob, target: ReadTarget): Promise<CommandRes
   const { summary, digests, bad } = map === undefined
     ? await copyStream(job, writer)
     : await copyMedium(job, target, writer, map);
-  if (map !== undefined && map.total("?") > 0) return unfinishedResult(job, partPath, map);
+  if (map !== undefined && map.total("?") > 0) {
+    await partial.saveMap(map);
+    return unfinishedResult(job, partPath, map);
+  }
   if (target.verify) await verifyImage(job, partPath, digests, bad);
   // Before the image gets its name: then all that belongs to it is there.
   for (const digest of digests) {
@@ -332,12 +384,17 @@ async function copyMedium(
       });
     }
     const bad = mergeRanges(map.ranges("-", "*", "/"));
+    let isFilled = false;
     if (rescue.fill === "marker") {
       await writeMarkers(writer, source, bad, rescue.sectorSize ?? source.sectorSize);
+      isFilled = bad.length > 0;
+    } else if (partial.saved !== undefined) {
+      isFilled = await clearMarkers(writer, partial.saved, bad);
     }
     const summary = await tracked.finish();
-    const isHashed = inOrder !== undefined && !(rescue.fill === "marker" && bad.length > 0);
-    const digests = isHashed ? inOrder : await hashPart(job, partial.partPath, algorithms);
+    const digests = inOrder !== undefined && !isFilled
+      ? inOrder
+      : await hashPart(job, partial.partPath, algorithms);
     return { summary, digests, bad };
   } catch (error) {
     await tracked.abort(error);
@@ -363,14 +420,30 @@ async function copyInOrder(
     withSaved: algorithms.length > 0 && saved !== undefined,
     onBad: ON_BAD[rescue.onError],
   });
-  const { results } = await runCopy({
-    policy,
-    consumers: [unfinished(tracked), ...hashConsumers(algorithms, source.size)],
-    chunkBytes,
-    onProgress: (progress) => context.progress(progress),
-    signal: context.signal,
-  });
-  return policy.trouble === undefined ? results.slice(1) as Digest[] : undefined;
+  const { timeoutMilliseconds = Infinity } = rescue;
+  const late = new AbortController();
+  let successAt = performance.now();
+  const timer = setInterval(() => {
+    if (performance.now() - successAt > timeoutMilliseconds) late.abort();
+  }, TICK_MILLISECONDS);
+  try {
+    const { results } = await runCopy({
+      policy,
+      consumers: [unfinished(tracked), ...hashConsumers(algorithms, source.size)],
+      chunkBytes,
+      onProgress: (progress) => {
+        successAt = performance.now();
+        context.progress(progress);
+      },
+      signal: AbortSignal.any([context.signal, late.signal]),
+    });
+    return policy.trouble === undefined ? results.slice(1) as Digest[] : undefined;
+  } catch (error) {
+    if (!late.signal.aborted || context.signal.aborted) throw error;
+    throw gaveUp(source, partial, nothingFor(timeoutMilliseconds));
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 const ON_BAD = { rescue: "stop", abort: "fail", zero: "zero" } as const;

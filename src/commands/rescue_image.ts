@@ -75,7 +75,14 @@ export async function rescueImage(rescue: ImageRescue): Promise<void> {
   let saving: Promise<void> = Promise.resolve();
   const end = await runRescue({
     source,
-    consumer: tracked,
+    consumer: {
+      name: tracked.name,
+      consume: async (chunk) => {
+        // What could be read after all is written: it does not count as done any more.
+        if (map.areaAt(chunk.offset)?.status === "-") tracked.mark(chunk, "/");
+        await tracked.consume(chunk);
+      },
+    },
     strategy,
     signal: context.signal,
     onFailed: (areas) => areas.forEach(({ range, status }) => tracked.mark(range, status)),
@@ -95,14 +102,29 @@ export async function rescueImage(rescue: ImageRescue): Promise<void> {
   await saving;
   if (end === "finished") return;
   await tracked.saveNow();
-  throw new ImagingError(
-    "environment",
+  throw gaveUp(
+    source,
+    partial,
     end === "timeout"
-      ? `gave up reading ${source.name}: nothing could be read for ` +
-        `${(options.timeoutMilliseconds ?? 0) / 1000} s`
-      : `gave up reading ${source.name}: more than ${maxBadAreas} bad areas`,
-    { hint: `what was read is in ${partial.partPath}: run the same command again to go on` },
+      ? nothingFor(options.timeoutMilliseconds ?? 0)
+      : `more than ${maxBadAreas} bad areas`,
   );
+}
+
+/** Why `--timeout` ends a run. */
+export function nothingFor(milliseconds: number): string {
+  return `nothing could be read for ${milliseconds / 1000} s`;
+}
+
+/** What the user allowed is used up. */
+export function gaveUp(
+  source: BlockSource,
+  partial: PartialImage,
+  reason: string,
+): ImagingError {
+  return new ImagingError("environment", `gave up reading ${source.name}: ${reason}`, {
+    hint: `what was read is in ${partial.partPath}: run the same command again to go on`,
+  });
 }
 
 /** How far a rescue is, as every copy tells it. */
@@ -146,6 +168,26 @@ export async function writeMarkers(
       await writer.consume(makeChunk(at, markers(source.name, at, length, sectorSize)));
     }
   }
+}
+
+/** Puts zeros over the markers of an earlier run; answers whether there were any. */
+export async function clearMarkers(
+  writer: ImageWriter,
+  saved: BlockSource,
+  unreadable: readonly Range[],
+): Promise<boolean> {
+  let found = false;
+  for (const area of unreadable) {
+    const end = Math.min(endOf(area), saved.size);
+    for (let at = area.offset; at < end; at += MARKER_CHUNK_BYTES) {
+      const bytes = new Uint8Array(Math.min(MARKER_CHUNK_BYTES, end - at));
+      await saved.readAt(at, bytes);
+      if (bytes.every((byte) => byte === 0)) continue;
+      found = true;
+      await writer.consume(makeChunk(at, bytes.fill(0)));
+    }
+  }
+  return found;
 }
 
 /** Sectors of blanks, each with a line of text at its beginning. */

@@ -75,6 +75,13 @@ function secondsOption(invocation: Invocation, name: string): number | undefined
   return Number.isNaN(seconds) ? refuse(name, text, "give seconds") : seconds * 1000;
 }
 
+function timeoutOption(invocation: Invocation): number | undefined {
+  const milliseconds = secondsOption(invocation, "timeout");
+  return milliseconds === 0
+    ? refuse("timeout", "0", "give seconds, more than 0")
+    : milliseconds;
+}
+
 function wordOption<Word extends string>(
   invocation: Invocation,
   name: string,
@@ -117,7 +124,7 @@ export function rescueOptions(invocation: Invocation): RescueOptions {
     reverse: isSet(invocation, "reverse"),
     skip: skipOption(invocation),
     minRate: bytesOption(invocation, "min-rate", 512),
-    timeoutMilliseconds: secondsOption(invocation, "timeout"),
+    timeoutMilliseconds: timeoutOption(invocation),
     maxBadAreas: countOption(invocation, "max-bad-areas"),
     sectorSize,
     domainPath: valueOf(invocation, "domain"),

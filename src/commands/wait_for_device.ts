@@ -12,15 +12,25 @@ const LOOK_MILLISECONDS = 1000;
  * @throws {ImagingError} `cancelled` when the user has no patience left.
  */
 export async function waitForDevice(
-  { backend, signal, phase }: CommandContext,
+  context: CommandContext,
   path: string,
   before: Location,
 ): Promise<void> {
+  const { signal, phase } = context;
   phase(`waiting for ${path}`);
-  while (!isSame(before, await backend.locate(path).catch(nothing))) {
+  while (!await isStillThere(context, path, before)) {
     if (signal.aborted) throw new ImagingError("cancelled", "cancelled");
     await new Promise((resolve) => setTimeout(resolve, LOOK_MILLISECONDS));
   }
+}
+
+/** Is the same device still there? */
+export async function isStillThere(
+  { backend }: CommandContext,
+  path: string,
+  before: Location,
+): Promise<boolean> {
+  return isSame(before, await backend.locate(path).catch(nothing));
 }
 
 /** A device that just comes up can be in a state that cannot be told. */

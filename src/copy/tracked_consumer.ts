@@ -89,8 +89,13 @@ export class TrackedConsumer<Result> implements ChunkConsumer<Result> {
    */
   async saveNow(): Promise<void> {
     // One at a time: both would write the same file.
-    await this.#saving;
-    await this.#save();
+    const saved = (this.#saving ?? Promise.resolve()).then(() => this.#save());
+    const settled: Promise<void> = saved.catch(() => {}).then(() => {
+      if (this.#saving === settled) this.#saving = undefined;
+      this.#savedAt = performance.now();
+    });
+    this.#saving = settled;
+    await saved;
   }
 
   async #save(): Promise<void> {
@@ -109,13 +114,14 @@ export class TrackedConsumer<Result> implements ChunkConsumer<Result> {
 
   /** Flushes and saves while the copy goes on; a failure ends the next chunk. */
   #saveBeside(): void {
-    this.#saving = this.#save()
+    const settled: Promise<void> = this.#save()
       .catch((error: unknown) => {
         this.#failure = { error };
       })
       .finally(() => {
-        this.#saving = undefined;
+        if (this.#saving === settled) this.#saving = undefined;
         this.#savedAt = performance.now();
       });
+    this.#saving = settled;
   }
 }

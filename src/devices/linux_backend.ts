@@ -174,7 +174,12 @@ class LinuxSource implements BlockSource {
     const wanted = into.subarray(0, length);
     const channel = this.#channel;
     try {
-      return await readChannel(channel, offset, wanted);
+      const count = await readChannel(channel, offset, wanted);
+      // A disk that was unplugged can also answer that it ends here.
+      if (count < length && this.#traits.isDevice) {
+        await this.#checkPresence(new ReadError("the medium ends", offset));
+      }
+      return count;
     } catch (error) {
       if (!(error instanceof ReadError)) throw error;
       if (error.osCode === "EINVAL" && channel.alignment > 1) {

@@ -364,3 +364,27 @@ Deno.test("what could not be read is entered, and saved with what is durable", a
   ]);
   assertEquals(writer.taken, [{ offset: 2 * CHUNK_BYTES, length: CHUNK_BYTES }]);
 });
+
+Deno.test("maps are saved one at a time, whoever asks", async () => {
+  const map = newMap(64 * CHUNK_BYTES);
+  let underWay = 0;
+  let most = 0;
+  const tracked = new TrackedConsumer(new ModelWriter(() => delay(1)), {
+    map,
+    save: async () => {
+      most = Math.max(most, ++underWay);
+      await delay(2);
+      underWay--;
+    },
+    intervalMilliseconds: 0,
+  });
+  const work: Promise<void>[] = [];
+  for (let index = 0; index < 30; index++) {
+    work.push(tracked.consume(makeChunk(index * CHUNK_BYTES, new Uint8Array(CHUNK_BYTES))));
+    if (index % 3 === 0) work.push(tracked.saveNow());
+    if (index % 5 === 0) await delay(1);
+  }
+  await Promise.all(work);
+  await tracked.finish();
+  assertEquals([most, underWay], [1, 0]);
+});
