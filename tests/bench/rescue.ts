@@ -19,7 +19,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { parseMapFile } from "../../src/copy/map_file.ts";
 import { totalLength } from "../../src/core/range.ts";
 import { parseByteCount } from "../../src/core/units.ts";
-import { CLI } from "../support/run_cli.ts";
+import { CLI, shell } from "../support/run_cli.ts";
 import { Mounted, TemporaryFolder } from "../support/temporary.ts";
 import {
   type BenchDisk,
@@ -123,7 +123,7 @@ async function measure(tool: Tool, folder: TemporaryFolder, bench: BenchDisk): P
 /** The page cache of the loop device's file would answer the second program. */
 async function dropCaches(): Promise<void> {
   await new Deno.Command("sync").output();
-  await Deno.writeTextFile("/proc/sys/vm/drop_caches", "1");
+  await shell("echo 1 > /proc/sys/vm/drop_caches");
 }
 
 function median(values: readonly number[]): number {
