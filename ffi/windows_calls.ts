@@ -130,12 +130,18 @@ function largeInteger(value: number): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** Reads into memory; answers the bytes read: fewer than `length` only at the end. */
-function read(handle: bigint, address: bigint, length: number, offset: number): number {
+/** Reads or writes memory; answers the bytes transferred, 0 behind the end of what is read. */
+function transfer(
+  call: "NtReadFile" | "NtWriteFile",
+  handle: bigint,
+  address: bigint,
+  length: number,
+  offset: number,
+): number {
   const block = new Uint8Array(IO_STATUS_BLOCK.bytes);
   const memory = Deno.UnsafePointer.create(address);
   const place = largeInteger(offset);
-  const status = ntdll().NtReadFile(
+  const status = ntdll()[call](
     handle,
     0n,
     null,
@@ -146,29 +152,20 @@ function read(handle: bigint, address: bigint, length: number, offset: number): 
     place,
     null,
   );
-  if (status === STATUS_END_OF_FILE || status === STATUS_BEYOND_VDL) return 0;
-  check("NtReadFile", status);
+  const isRead = call === "NtReadFile";
+  if (isRead && (status === STATUS_END_OF_FILE || status === STATUS_BEYOND_VDL)) return 0;
+  check(call, status);
   return ioStatus(block).information;
+}
+
+/** Reads into memory; answers the bytes read: fewer than `length` only at the end. */
+function read(handle: bigint, address: bigint, length: number, offset: number): number {
+  return transfer("NtReadFile", handle, address, length, offset);
 }
 
 /** Writes from memory; answers the bytes written. */
 function write(handle: bigint, address: bigint, length: number, offset: number): number {
-  const block = new Uint8Array(IO_STATUS_BLOCK.bytes);
-  const memory = Deno.UnsafePointer.create(address);
-  const place = largeInteger(offset);
-  const status = ntdll().NtWriteFile(
-    handle,
-    0n,
-    null,
-    null,
-    block,
-    memory,
-    length,
-    place,
-    null,
-  );
-  check("NtWriteFile", status);
-  return ioStatus(block).information;
+  return transfer("NtWriteFile", handle, address, length, offset);
 }
 
 /** A control code with its question; answers what came back, at most `outputBytes`. */

@@ -97,8 +97,6 @@ export class PartialImage implements AsyncDisposable {
   readonly savedStage: RescueStage | undefined;
   readonly partPath: string;
   readonly #options: PartialImageOptions;
-  /** Settles when no map is being saved. */
-  #saving: Promise<void> = Promise.resolve();
 
   private constructor(
     options: PartialImageOptions,
@@ -208,11 +206,7 @@ export class PartialImage implements AsyncDisposable {
   /** Saves the map; the caller has made durable what it claims. */
   async saveMap(map: RangeMap, stage: RescueStage = COPYING): Promise<void> {
     const { files, mapPath, identity } = this.#options;
-    // One at a time: each is written under the same temporary name first.
-    const saving = this.#saving
-      .then(() => files.writeAtomically(mapPath, mapText(map, stage, identity)));
-    this.#saving = saving.catch(() => {});
-    await saving;
+    await files.writeAtomically(mapPath, mapText(map, stage, identity));
   }
 
   /**

@@ -7,7 +7,7 @@ import type { PlacedDigestConsumer } from "../copy/chunk_digests.ts";
 import type { RangeMap } from "../copy/range_map.ts";
 import { makeChunk } from "../copy/run_copy.ts";
 import type { BlockSource, Chunk, CopyProgress } from "../core/block.ts";
-import { endOf, intersection, mergeRanges, type Range } from "../core/range.ts";
+import { intersection, mergeRanges, piecesOf, type Range } from "../core/range.ts";
 import { RescueStrategy } from "../rescue/rescue_strategy.ts";
 import { runRescue } from "../rescue/run_rescue.ts";
 import type { CommandContext } from "./command.ts";
@@ -58,11 +58,8 @@ export async function rescueClone(rescue: CloneRescue): Promise<readonly Range[]
     onProgress: (progress) => onProgress(rescueProgress(progress)),
   });
   const bad = mergeRanges(map.ranges("-", "*", "/", "?"));
-  for (const area of bad) {
-    for (let at = area.offset; at < endOf(area); at += ZERO_CHUNK_BYTES) {
-      const length = Math.min(ZERO_CHUNK_BYTES, endOf(area) - at);
-      await take(makeChunk(at, new Uint8Array(length)));
-    }
+  for (const { offset, length } of piecesOf(bad, ZERO_CHUNK_BYTES)) {
+    await take(makeChunk(offset, new Uint8Array(length)));
   }
   await target.flush();
   return bad;

@@ -2,12 +2,13 @@
  * The second half of reading a failing medium: what the copy in order has left is rescued,
  * whatever the order. The image gets its digest from what was saved.
  */
+import { isZero } from "../../ffi/memory.ts";
 import type { RangeMap } from "../copy/range_map.ts";
 import { makeChunk } from "../copy/run_copy.ts";
 import type { TrackedConsumer } from "../copy/tracked_consumer.ts";
 import type { BlockSource, CopyProgress, RescueFigures } from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
-import { endOf, type Range } from "../core/range.ts";
+import { intersection, piecesOf, type Range } from "../core/range.ts";
 import type { ImageSummary, ImageWriter } from "../formats/image_format.ts";
 import { RescueStrategy } from "../rescue/rescue_strategy.ts";
 import { type RescueProgress, runRescue } from "../rescue/run_rescue.ts";
@@ -72,24 +73,16 @@ export async function rescueImage(rescue: ImageRescue): Promise<void> {
     pass: stage?.pass,
   });
   context.phase(`rescuing ${source.name}`);
-  let saving: Promise<void> = Promise.resolve();
   const end = await runRescue({
     source,
-    consumer: {
-      name: tracked.name,
-      consume: async (chunk) => {
-        // What could be read after all is written: it does not count as done any more.
-        if (map.areaAt(chunk.offset)?.status === "-") tracked.mark(chunk, "/");
-        await tracked.consume(chunk);
-      },
-    },
+    // Also what the map called unreadable: that is what is tried again.
+    consumer: { name: tracked.name, consume: (chunk) => tracked.write(chunk) },
     strategy,
     signal: context.signal,
     onFailed: (areas) => areas.forEach(({ range, status }) => tracked.mark(range, status)),
     onPhase: (phase, pass) => {
       onStage({ phase, pass, position: strategy.position });
-      // Its failure shows with the next chunk, or at the end.
-      saving = saving.then(() => tracked.saveNow()).catch(() => {});
+      tracked.saveSoon();
     },
     onProgress: (progress) => {
       onStage({ phase: progress.phase, pass: progress.pass, position: progress.position });
@@ -99,7 +92,6 @@ export async function rescueImage(rescue: ImageRescue): Promise<void> {
     pauseMilliseconds: options.pauseMilliseconds,
     timeoutMilliseconds: options.timeoutMilliseconds,
   });
-  await saving;
   if (end === "finished") return;
   await tracked.saveNow();
   throw gaveUp(
@@ -162,11 +154,8 @@ export async function writeMarkers(
   unreadable: readonly Range[],
   sectorSize: number,
 ): Promise<void> {
-  for (const area of unreadable) {
-    for (let at = area.offset; at < endOf(area); at += MARKER_CHUNK_BYTES) {
-      const length = Math.min(MARKER_CHUNK_BYTES, endOf(area) - at);
-      await writer.consume(makeChunk(at, markers(source.name, at, length, sectorSize)));
-    }
+  for (const piece of piecesOf(unreadable, MARKER_CHUNK_BYTES)) {
+    await writer.consume(makeChunk(piece.offset, markers(source.name, piece, sectorSize)));
   }
 }
 
@@ -177,15 +166,14 @@ export async function clearMarkers(
   unreadable: readonly Range[],
 ): Promise<boolean> {
   let found = false;
-  for (const area of unreadable) {
-    const end = Math.min(endOf(area), saved.size);
-    for (let at = area.offset; at < end; at += MARKER_CHUNK_BYTES) {
-      const bytes = new Uint8Array(Math.min(MARKER_CHUNK_BYTES, end - at));
-      await saved.readAt(at, bytes);
-      if (bytes.every((byte) => byte === 0)) continue;
-      found = true;
-      await writer.consume(makeChunk(at, bytes.fill(0)));
-    }
+  const whole = { offset: 0, length: saved.size };
+  const inside = unreadable.flatMap((area) => intersection(area, whole) ?? []);
+  for (const { offset, length } of piecesOf(inside, MARKER_CHUNK_BYTES)) {
+    const bytes = new Uint8Array(length);
+    await saved.readAt(offset, bytes);
+    if (isZero(bytes)) continue;
+    found = true;
+    await writer.consume(makeChunk(offset, bytes.fill(0)));
   }
   return found;
 }
@@ -193,8 +181,7 @@ export async function clearMarkers(
 /** Sectors of blanks, each with a line of text at its beginning. */
 function markers(
   name: string,
-  offset: number,
-  length: number,
+  { offset, length }: Range,
   sectorSize: number,
 ): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(length).fill(0x20);

@@ -27,8 +27,8 @@ export interface ResumePolicyOptions {
   readonly withSaved: boolean;
   /**
    * What follows a place of the source that cannot be read: `zero` (the default) reads
-   * around it, sector by sector; `fail` is the end; `stop` ends the copy there, as if it were complete, and
-   * {@linkcode ResumePolicy.trouble} is set. `stop` is also what follows a slow read.
+   * around it, sector by sector; `fail` is the end; `stop` ends the copy there, as if it were
+   * complete, and {@linkcode ResumePolicy.trouble} is set. So it does after a slow read.
    */
   readonly onBad?: "zero" | "fail" | "stop";
 }

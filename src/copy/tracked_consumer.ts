@@ -46,11 +46,21 @@ export class TrackedConsumer<Result> implements ChunkConsumer<Result> {
     const area = map.areaAt(chunk.offset);
     const isDone = area !== undefined && "+-".includes(area.status) &&
       endOf(area) >= endOf(chunk);
-    if (!isDone) {
-      await this.#inner.consume(chunk);
-      map.set(chunk, "+");
-      for (const bad of chunk.bad) map.set(bad, "-");
-    }
+    if (isDone) this.#goOn();
+    else await this.write(chunk);
+  }
+
+  /** Writes a chunk, whatever the map says of it: also what was unreadable before. */
+  async write(chunk: Chunk): Promise<void> {
+    const { map } = this.#options;
+    await this.#inner.consume(chunk);
+    map.set(chunk, "+");
+    for (const bad of chunk.bad) map.set(bad, "-");
+    this.#goOn();
+  }
+
+  /** Behind every chunk: tells of a save that failed, and begins one when it is time. */
+  #goOn(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
     this.#saveIfDue();
   }
@@ -63,6 +73,12 @@ export class TrackedConsumer<Result> implements ChunkConsumer<Result> {
   /** Enters what is known of a place that could not be read. Nothing is written there. */
   mark(range: Range, status: AreaStatus): void {
     this.#options.map.set(range, status);
+    this.#saveIfDue();
+  }
+
+  /** Has the map saved beside the work as soon as may be; a failure ends the next chunk. */
+  saveSoon(): void {
+    this.#savedAt = -Infinity;
     this.#saveIfDue();
   }
 

@@ -48,3 +48,12 @@ export function gapsBetween(whole: Range, ranges: readonly Range[]): Range[] {
 export function totalLength(ranges: readonly Range[]): number {
   return ranges.reduce((sum, range) => sum + range.length, 0);
 }
+
+/** The same bytes in runs of at most `length` bytes, one after the other. */
+export function* piecesOf(ranges: readonly Range[], length: number): Generator<Range> {
+  for (const range of ranges) {
+    for (let at = range.offset; at < endOf(range); at += length) {
+      yield { offset: at, length: Math.min(length, endOf(range) - at) };
+    }
+  }
+}

@@ -4,6 +4,7 @@ import {
   gapsBetween,
   intersection,
   mergeRanges,
+  piecesOf,
   type Range,
   totalLength,
 } from "../../src/core/range.ts";
@@ -93,4 +94,20 @@ Deno.test("ranges beyond 32 bits", () => {
   );
   assert(totalLength([{ offset: 0, length: far }, { offset: far, length: far }]) === 2 ** 46);
   assertEquals(totalLength([]), 0);
+});
+
+Deno.test("ranges are cut into pieces that are the same bytes", () => {
+  const ranges = [{ offset: 10, length: 25 }, { offset: 40, length: 10 }, {
+    offset: 60,
+    length: 1,
+  }];
+  const pieces = [...piecesOf(ranges, 10)];
+  assertEquals(pieces, [
+    { offset: 10, length: 10 },
+    { offset: 20, length: 10 },
+    { offset: 30, length: 5 },
+    { offset: 40, length: 10 },
+    { offset: 60, length: 1 },
+  ]);
+  assertEquals([...piecesOf([], 10)], []);
 });
