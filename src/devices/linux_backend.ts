@@ -16,7 +16,7 @@ import type {
   Location,
   OpenSourceOptions,
 } from "./device.ts";
-import { tooLarge, wentAway } from "./device_errors.ts";
+import { OpenedSink, OpenedSource } from "./opened_device.ts";
 import { listLinuxDisks, locateLinux } from "./linux_disks.ts";
 import { parseMountInfo } from "./linux_mounts.ts";
 import { linuxSystem } from "./linux_system.ts";
@@ -151,43 +151,28 @@ interface SourceTraits {
   readonly ownsThread: boolean;
 }
 
-class LinuxSource implements BlockSource {
-  readonly name: string;
-  readonly size: number;
-  readonly sectorSize: number;
+class LinuxSource extends OpenedSource {
   readonly #traits: SourceTraits;
   #channel: Channel;
   /** Several reads are refused at once; the descriptor is changed once. */
   #leaving: Promise<void> | undefined;
 
   constructor(channel: Channel, traits: SourceTraits) {
-    this.name = channel.name;
-    this.size = traits.size;
-    this.sectorSize = traits.sectorSize;
+    super({ name: channel.name, ...traits });
     this.#traits = traits;
     this.#channel = channel;
   }
 
-  async readAt(offset: number, into: Bytes): Promise<number> {
-    const length = Math.max(0, Math.min(into.length, this.size - offset));
-    if (length === 0) return 0;
-    const wanted = into.subarray(0, length);
+  protected override async transfer(offset: number, into: Bytes): Promise<number> {
     const channel = this.#channel;
     try {
-      const count = await readChannel(channel, offset, wanted);
-      // A disk that was unplugged can also answer that it ends here.
-      if (count < length && this.#traits.isDevice) {
-        await this.#checkPresence(new ReadError("the medium ends", offset));
-      }
-      return count;
+      return await readChannel(channel, offset, into);
     } catch (error) {
-      if (!(error instanceof ReadError)) throw error;
-      if (error.osCode === "EINVAL" && channel.alignment > 1) {
-        await (this.#leaving ??= this.#leaveDirect());
-        return await this.readAt(offset, into);
-      }
-      if (this.#traits.isDevice) await this.#checkPresence(error);
-      throw error;
+      const isRefused = error instanceof ReadError && error.osCode === "EINVAL" &&
+        channel.alignment > 1;
+      if (!isRefused) throw error;
+      await (this.#leaving ??= this.#leaveDirect());
+      return await this.transfer(offset, into);
     }
   }
 
@@ -205,16 +190,15 @@ class LinuxSource implements BlockSource {
   }
 
   /** An unplugged disk answers EIO like a bad sector, but its size is gone. */
-  async #checkPresence(error: ReadError): Promise<void> {
+  protected override async isGone(): Promise<boolean> {
+    if (!this.#traits.isDevice) return false;
     const { thread, descriptor } = this.#channel;
-    let size = 0;
     try {
-      size = await ioctlNumber(thread, descriptor, linux.BLKGETSIZE64, 8);
-    } catch (gone) {
-      if (!(gone instanceof OsError)) throw gone;
+      return await ioctlNumber(thread, descriptor, linux.BLKGETSIZE64, 8) !== this.size;
+    } catch (error) {
+      if (!(error instanceof OsError)) throw error;
+      return true;
     }
-    if (size === this.size) return;
-    throw wentAway(this.name, error);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -272,25 +256,15 @@ async function mediumNumberOf(
   }
 }
 
-class LinuxSink implements DeviceSink {
-  readonly name: string;
-  readonly size: number;
-  readonly sectorSize: number;
-  readonly mediumNumber: string | undefined;
+class LinuxSink extends OpenedSink implements DeviceSink {
   readonly #channel: Channel;
 
   constructor(channel: Channel, size: number, mediumNumber: string | undefined) {
-    this.mediumNumber = mediumNumber;
-    this.name = channel.name;
-    this.size = size;
-    this.sectorSize = channel.alignment;
+    super({ name: channel.name, size, sectorSize: channel.alignment }, mediumNumber);
     this.#channel = channel;
   }
 
-  writeAt(offset: number, bytes: Bytes): Promise<void> {
-    if (offset + bytes.length > this.size) {
-      return Promise.reject(tooLarge(this.name, this.size));
-    }
+  protected override transfer(offset: number, bytes: Bytes): Promise<void> {
     return writeChannel(this.#channel, offset, bytes);
   }
 

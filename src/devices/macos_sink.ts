@@ -6,7 +6,7 @@ import type { BlockSource, Bytes } from "../core/block.ts";
 import { type Finding, ImagingError } from "../core/errors.ts";
 import { printable } from "../core/text.ts";
 import type { DeviceSink } from "./device.ts";
-import { tooLarge } from "./device_errors.ts";
+import { OpenedSink } from "./opened_device.ts";
 import { locateMacos, type MacosQueries, mediumNumberOf, rawPathOf } from "./macos_disks.ts";
 import { wholeOf } from "./macos_diskutil.ts";
 import { deviceAt, type MacosAccess, openDisk } from "./macos_source.ts";
@@ -134,27 +134,18 @@ interface SinkTraits {
   readonly queries: MacosQueries;
 }
 
-class MacosSink implements DeviceSink {
-  readonly name: string;
-  readonly size: number;
-  readonly sectorSize: number;
-  readonly mediumNumber: string | undefined;
+class MacosSink extends OpenedSink implements DeviceSink {
   readonly #channel: Channel;
   readonly #traits: SinkTraits;
 
   constructor(channel: Channel, traits: SinkTraits) {
-    this.name = channel.name;
-    this.size = traits.size;
-    this.sectorSize = channel.alignment;
-    this.mediumNumber = traits.mediumNumber;
+    const { size, mediumNumber } = traits;
+    super({ name: channel.name, size, sectorSize: channel.alignment }, mediumNumber);
     this.#channel = channel;
     this.#traits = traits;
   }
 
-  writeAt(offset: number, bytes: Bytes): Promise<void> {
-    if (offset + bytes.length > this.size) {
-      return Promise.reject(tooLarge(this.name, this.size));
-    }
+  protected override transfer(offset: number, bytes: Bytes): Promise<void> {
     return writeChannel(this.#channel, offset, bytes);
   }
 

@@ -3,9 +3,8 @@ import type { LibcCalls } from "../../ffi/libc_thread.ts";
 import * as macos from "../../ffi/macos.ts";
 import { OsError } from "../../ffi/os_error.ts";
 import type { BlockSource, Bytes } from "../core/block.ts";
-import { ReadError } from "../core/errors.ts";
+import type { ReadError } from "../core/errors.ts";
 import type { OpenSourceOptions } from "./device.ts";
-import { wentAway } from "./device_errors.ts";
 import { type MacosQueries, rawPathOf } from "./macos_disks.ts";
 import { deviceIdOf } from "./macos_diskutil.ts";
 import { diskGeometry, macosDiskSystem, macosSystem } from "./macos_system.ts";
@@ -16,6 +15,7 @@ import {
   openDescriptor,
   readChannel,
 } from "./posix_io.ts";
+import { OpenedSource } from "./opened_device.ts";
 
 /** What opening takes. */
 export interface MacosAccess {
@@ -184,39 +184,27 @@ interface SourceTraits {
   readonly ownsThread: boolean;
 }
 
-class MacosSource implements BlockSource {
-  readonly name: string;
-  readonly size: number;
-  readonly sectorSize: number;
+class MacosSource extends OpenedSource {
   readonly #channel: Channel;
   readonly #traits: SourceTraits;
 
   constructor(channel: Channel, traits: SourceTraits) {
-    this.name = channel.name;
-    this.size = traits.size;
-    this.sectorSize = traits.sectorSize;
+    super({ name: channel.name, ...traits });
     this.#channel = channel;
     this.#traits = traits;
   }
 
-  async readAt(offset: number, into: Bytes): Promise<number> {
-    const length = Math.max(0, Math.min(into.length, this.size - offset));
-    if (length === 0) return 0;
-    try {
-      return await readChannel(this.#channel, offset, into.subarray(0, length));
-    } catch (error) {
-      const { disk } = this.#traits;
-      if (!(error instanceof ReadError) || disk === undefined) throw error;
-      if (!await this.#isGone(error, disk)) throw error;
-      throw wentAway(this.name, error);
-    }
+  protected override transfer(offset: number, into: Bytes): Promise<number> {
+    return readChannel(this.#channel, offset, into);
   }
 
   /**
    * A disk that was unplugged can answer EIO like a bad sector, and go on telling its
    * size; but the kernel takes its node away.
    */
-  async #isGone(error: ReadError, disk: DiskToRead): Promise<boolean> {
+  protected override async isGone(error: ReadError): Promise<boolean> {
+    const { disk } = this.#traits;
+    if (disk === undefined) return false;
     if (error.osCode === "ENXIO" || error.osCode === "ENODEV") return true;
     const { thread, descriptor } = this.#channel;
     try {

@@ -12,7 +12,7 @@ import type { WindowsCalls } from "../../ffi/windows_thread.ts";
 import type { BlockSource, Bytes } from "../core/block.ts";
 import { type Finding, ImagingError } from "../core/errors.ts";
 import type { DeviceSink, Location } from "./device.ts";
-import { tooLarge } from "./device_errors.ts";
+import { OpenedSink } from "./opened_device.ts";
 import { locateWindows } from "./windows_disks.ts";
 import {
   closeHandle,
@@ -222,11 +222,7 @@ async function forgetVolume(calls: WindowsCalls, handle: bigint): Promise<void> 
   }
 }
 
-class WindowsSink implements DeviceSink {
-  readonly name: string;
-  readonly size: number;
-  readonly sectorSize: number;
-  readonly mediumNumber: string | undefined;
+class WindowsSink extends OpenedSink implements DeviceSink {
   readonly #channel: WindowsChannel;
   readonly #location: DeviceLocation;
   /** Handles of the locked volumes and of the disk itself, in the order of opening. */
@@ -238,19 +234,14 @@ class WindowsSink implements DeviceSink {
     size: number,
     handles: readonly bigint[],
   ) {
-    this.name = channel.name;
-    this.size = size;
-    this.sectorSize = channel.alignment;
-    this.mediumNumber = location.disk.mediumNumber;
+    const { name, alignment: sectorSize } = channel;
+    super({ name, size, sectorSize }, location.disk.mediumNumber);
     this.#channel = channel;
     this.#location = location;
     this.#handles = handles;
   }
 
-  writeAt(offset: number, bytes: Bytes): Promise<void> {
-    if (offset + bytes.length > this.size) {
-      return Promise.reject(tooLarge(this.name, this.size));
-    }
+  protected override transfer(offset: number, bytes: Bytes): Promise<void> {
     return writeChannel(this.#channel, offset, bytes);
   }
 

@@ -3,9 +3,9 @@ import { OsError } from "../../ffi/os_error.ts";
 import * as windows from "../../ffi/windows_numbers.ts";
 import type { WindowsCalls } from "../../ffi/windows_thread.ts";
 import type { BlockSource, Bytes } from "../core/block.ts";
-import { ReadError } from "../core/errors.ts";
+import type { ReadError } from "../core/errors.ts";
 import type { Location, OpenSourceOptions } from "./device.ts";
-import { wentAway } from "./device_errors.ts";
+import { OpenedSource } from "./opened_device.ts";
 import { locateWindows, pathForm } from "./windows_disks.ts";
 import { sizeOfFile } from "./windows_files.ts";
 import {
@@ -162,37 +162,24 @@ interface SourceTraits {
   readonly owned: "nothing" | "handle" | "thread";
 }
 
-class WindowsSource implements BlockSource {
-  readonly name: string;
-  readonly size: number;
-  readonly sectorSize: number;
+class WindowsSource extends OpenedSource {
   readonly #channel: WindowsChannel;
   readonly #traits: SourceTraits;
 
   constructor(channel: WindowsChannel, traits: SourceTraits) {
-    this.name = channel.name;
-    this.size = traits.size;
-    this.sectorSize = traits.sectorSize;
+    super({ name: channel.name, ...traits });
     this.#channel = channel;
     this.#traits = traits;
   }
 
-  async readAt(offset: number, into: Bytes): Promise<number> {
-    const length = Math.max(0, Math.min(into.length, this.size - offset));
-    if (length === 0) return 0;
-    try {
-      return await readChannel(this.#channel, offset, into.subarray(0, length));
-    } catch (error) {
-      if (error instanceof ReadError && this.#traits.isDevice) await this.#checkPresence(error);
-      throw error;
-    }
+  protected override transfer(offset: number, into: Bytes): Promise<number> {
+    return readChannel(this.#channel, offset, into);
   }
 
   /** An unplugged disk can answer like one with a bad sector; but it is not there any more. */
-  async #checkPresence(error: ReadError): Promise<void> {
-    const isGone = GONE.includes(error.osCode ?? "") || !await this.#answers();
-    if (!isGone) return;
-    throw wentAway(this.name, error);
+  protected override async isGone({ osCode = "" }: ReadError): Promise<boolean> {
+    if (!this.#traits.isDevice) return false;
+    return GONE.includes(osCode) || !await this.#answers();
   }
 
   async #answers(): Promise<boolean> {
