@@ -1,6 +1,7 @@
 /** Blocking calls of the C library, made on a thread of their own. */
 import { errnoError, type LibcArgument, type LibcCall } from "./libc.ts";
 import type { OsError } from "./os_error.ts";
+import type { SeriesLimits, SeriesRead, SeriesReply } from "./read_series.ts";
 import { SystemThread } from "./system_thread.ts";
 
 /** Makes calls of the C library, in the order in which they were asked for. */
@@ -13,6 +14,13 @@ export interface LibcCalls extends Disposable {
    * are repeated).
    */
   call(call: LibcCall, ...args: LibcArgument[]): Promise<number>;
+  /** Reads one after the other, up to the first that fails; see {@linkcode SeriesReply}. */
+  readSeries(
+    descriptor: number,
+    reads: readonly SeriesRead[],
+    limits: SeriesLimits,
+    alignment: number,
+  ): Promise<SeriesReply>;
 }
 
 /** A worker that was started ahead of its thread. */
@@ -46,5 +54,9 @@ export class LibcThread extends SystemThread implements LibcCalls {
 
   call(call: LibcCall, ...args: LibcArgument[]): Promise<number> {
     return this.ask(call, args) as Promise<number>;
+  }
+
+  readSeries(...args: Parameters<LibcCalls["readSeries"]>): Promise<SeriesReply> {
+    return this.ask("readSeries", args) as Promise<SeriesReply>;
   }
 }

@@ -6,6 +6,12 @@
  */
 import { believed, callLibc, lastErrno, type LibcArgument, type LibcCall } from "./libc.ts";
 import { OsError } from "./os_error.ts";
+import {
+  type ReadEnding,
+  readSeries,
+  type SeriesLimits,
+  type SeriesRead,
+} from "./read_series.ts";
 import type { SystemReply, SystemRequest } from "./system_thread.ts";
 
 const EINTR = 4;
@@ -15,6 +21,11 @@ const REPEATABLE: readonly string[] = ["open", "unlink", "flock", "rename", "ren
 
 self.onmessage = (event: MessageEvent<SystemRequest>): void => {
   const { id, call, args } = event.data;
+  if (call === "readSeries") {
+    const result = series(...args as Parameters<typeof series>);
+    self.postMessage({ id, result, error: undefined } satisfies SystemReply);
+    return;
+  }
   const { result, errno } = REPEATABLE.includes(call)
     ? settled(call as LibcCall, args as LibcArgument[])
     : once(call as LibcCall, args as LibcArgument[]);
@@ -27,14 +38,8 @@ self.onmessage = (event: MessageEvent<SystemRequest>): void => {
   );
 };
 
-/** How a call ended; `errno` is 0 unless the result is negative. */
-interface Ending {
-  readonly result: number;
-  readonly errno: number;
-}
-
-/** Interrupted calls are repeated. */
-function once(call: LibcCall, args: readonly LibcArgument[]): Ending {
+/** Interrupted calls are repeated; `errno` is 0 unless the result is negative. */
+function once(call: LibcCall, args: readonly LibcArgument[]): ReadEnding {
   for (;;) {
     const result = callLibc(call, args);
     const errno = result < 0 ? lastErrno() : 0;
@@ -43,7 +48,22 @@ function once(call: LibcCall, args: readonly LibcArgument[]): Ending {
   }
 }
 
-function settled(call: LibcCall, args: readonly LibcArgument[]): Ending {
+function series(
+  descriptor: number,
+  reads: readonly SeriesRead[],
+  limits: SeriesLimits,
+  alignment: number,
+): ReturnType<typeof readSeries> {
+  return readSeries(
+    reads,
+    limits,
+    alignment,
+    (address, length, offset) =>
+      once("pread", [descriptor, address, BigInt(length), BigInt(offset)]),
+  );
+}
+
+function settled(call: LibcCall, args: readonly LibcArgument[]): ReadEnding {
   try {
     return { result: believed(call, () => once(call, args).result, isNegative), errno: 0 };
   } catch (error) {

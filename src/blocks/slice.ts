@@ -1,4 +1,4 @@
-import type { BlockSource, Bytes } from "../core/block.ts";
+import type { BlockSource, Bytes, PlacedRead, SeriesOutcome } from "../core/block.ts";
 import type { Range } from "../core/range.ts";
 
 /** A part of a source, as a source of its own. Closing it closes the whole. */
@@ -8,6 +8,7 @@ export class SliceSource implements BlockSource {
   readonly sectorSize: number;
   readonly sequential: boolean | undefined;
   readonly sectorPhase: number;
+  readonly readSeries?: (reads: readonly PlacedRead[]) => Promise<SeriesOutcome>;
   readonly #whole: BlockSource;
   readonly #offset: number;
 
@@ -20,11 +21,22 @@ export class SliceSource implements BlockSource {
     this.#whole = whole;
     this.#offset = range.offset;
     this.size = Math.max(0, Math.min(range.length, whole.size - range.offset));
+    if (whole.readSeries !== undefined) {
+      const readWhole = whole.readSeries.bind(whole);
+      this.readSeries = (reads) => readWhole(this.#placed(reads));
+    }
   }
 
   readAt(offset: number, into: Bytes): Promise<number> {
     const length = Math.max(0, Math.min(into.length, this.size - offset));
     return this.#whole.readAt(this.#offset + offset, into.subarray(0, length));
+  }
+
+  /** The reads as the whole counts, up to the end of this part. */
+  #placed(reads: readonly PlacedRead[]): PlacedRead[] {
+    const end = reads.findIndex(({ offset, into }) => offset + into.length > this.size);
+    const inside = end < 0 ? reads : reads.slice(0, end);
+    return inside.map(({ offset, into }) => ({ offset: this.#offset + offset, into }));
   }
 
   cancel(): void {

@@ -86,6 +86,7 @@ export async function rescueImage(rescue: ImageRescue): Promise<void> {
     },
     onProgress: (progress) => {
       onStage({ phase: progress.phase, pass: progress.pass, position: progress.position });
+      tracked.saveIfDue();
       context.progress(rescueProgress(progress));
     },
     onError: options.onError === "abort" ? "abort" : "rescue",

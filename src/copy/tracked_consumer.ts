@@ -31,6 +31,8 @@ export class TrackedConsumer<Result> implements ChunkConsumer<Result> {
   readonly #options: TrackedConsumerOptions;
   #saving: Promise<void> | undefined;
   #savedAt = performance.now();
+  /** Was anything entered since the last save began? */
+  #hasNews = false;
   #failure: { readonly error: unknown } | undefined;
   /** Set when a flush failed: nobody knows any more which of the later bytes are there. */
   #lost: { readonly error: unknown } | undefined;
@@ -54,6 +56,7 @@ export class TrackedConsumer<Result> implements ChunkConsumer<Result> {
   async write(chunk: Chunk): Promise<void> {
     const { map } = this.#options;
     await this.#inner.consume(chunk);
+    this.#hasNews = true;
     map.set(chunk, "+");
     for (const bad of chunk.bad) map.set(bad, "-");
     this.#goOn();
@@ -62,24 +65,30 @@ export class TrackedConsumer<Result> implements ChunkConsumer<Result> {
   /** Behind every chunk: tells of a save that failed, and begins one when it is time. */
   #goOn(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
-    this.#saveIfDue();
+    this.saveIfDue();
   }
 
-  #saveIfDue(): void {
+  /**
+   * Begins a save when it is time and there is something new. Called behind every chunk, and
+   * by whoever knows that none may come for long: a failing medium can keep a read for hours.
+   */
+  saveIfDue(): void {
     const isDue = performance.now() - this.#savedAt >= this.#options.intervalMilliseconds;
-    if (isDue && this.#saving === undefined) this.#saveBeside();
+    if (isDue && this.#hasNews && this.#saving === undefined) this.#saveBeside();
   }
 
   /** Enters what is known of a place that could not be read. Nothing is written there. */
   mark(range: Range, status: AreaStatus): void {
     this.#options.map.set(range, status);
-    this.#saveIfDue();
+    this.#hasNews = true;
+    this.saveIfDue();
   }
 
   /** Has the map saved beside the work as soon as may be; a failure ends the next chunk. */
   saveSoon(): void {
     this.#savedAt = -Infinity;
-    this.#saveIfDue();
+    this.#hasNews = true;
+    this.saveIfDue();
   }
 
   async finish(): Promise<Result> {
@@ -118,6 +127,7 @@ export class TrackedConsumer<Result> implements ChunkConsumer<Result> {
     const { map, save } = this.#options;
     // Taken before the flush: what is written during it is not in this map.
     const snapshot = map.clone();
+    this.#hasNews = false;
     if (this.#lost !== undefined) throw this.#lost.error;
     try {
       await this.#inner.sync();

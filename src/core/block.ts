@@ -1,4 +1,5 @@
 /** The words that all rooms share: where bytes come from and where they go. */
+import type { ReadError } from "./errors.ts";
 import type { Range } from "./range.ts";
 
 /** A medium to read from. It has no method that writes. */
@@ -23,6 +24,28 @@ export interface BlockSource extends AsyncDisposable {
    * @throws {ReadError} when the medium does not deliver.
    */
   readAt(offset: number, into: Bytes): Promise<number>;
+  /**
+   * Reads places one after the other up to the first that fails: what `readAt` does, in one
+   * go. Absent where it would save nothing.
+   */
+  readSeries?(reads: readonly PlacedRead[]): Promise<SeriesOutcome>;
+}
+
+/** One of a series of reads. */
+export interface PlacedRead {
+  readonly offset: number;
+  readonly into: Bytes;
+}
+
+/**
+ * What a series of reads brought. It may also end early behind a slow read, or before one
+ * that `readAt` has to be asked for: then there is no error.
+ */
+export interface SeriesOutcome {
+  /** How long each of the reads took that brought all its bytes; they are the first ones. */
+  readonly milliseconds: readonly number[];
+  /** Why the next one failed. */
+  readonly error: ReadError | undefined;
 }
 
 /** A medium to write to. */

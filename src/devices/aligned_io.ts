@@ -90,12 +90,21 @@ export async function readAligned(io: AlignedIo, offset: number, into: Bytes): P
     return wanted.length;
   } catch (cause) {
     if (!(cause instanceof OsError)) throw cause;
-    throw new ReadError(
-      `cannot read ${io.name} at byte ${offset}: ${cause.message}`,
-      offset,
-      { cause, osCode: cause.code, hint: io.hintFor(cause.code) },
-    );
+    throw readError(io, offset, cause);
   }
+}
+
+/** A read that began at `offset` failed. */
+export function readError(
+  { name, hintFor }: Pick<AlignedIo, "name" | "hintFor">,
+  offset: number,
+  cause: OsError,
+): ReadError {
+  return new ReadError(`cannot read ${name} at byte ${offset}: ${cause.message}`, offset, {
+    cause,
+    osCode: cause.code,
+    hint: hintFor(cause.code),
+  });
 }
 
 /**

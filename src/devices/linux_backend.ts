@@ -16,7 +16,7 @@ import type {
   Location,
   OpenSourceOptions,
 } from "./device.ts";
-import { OpenedSink, OpenedSource } from "./opened_device.ts";
+import { OpenedSink } from "./opened_device.ts";
 import { listLinuxDisks, locateLinux } from "./linux_disks.ts";
 import { parseMountInfo } from "./linux_mounts.ts";
 import { linuxSystem } from "./linux_system.ts";
@@ -29,9 +29,9 @@ import {
   flushChannel,
   ioctlNumber,
   openDescriptor,
-  readChannel,
   writeChannel,
 } from "./posix_io.ts";
+import { PosixSource, type PosixTraits } from "./posix_source.ts";
 
 const EROFS = 30;
 
@@ -142,34 +142,27 @@ async function dropCaches(
 }
 
 /** What is known of an opened source. */
-interface SourceTraits {
-  /** Bytes. */
-  readonly size: number;
-  readonly sectorSize: number;
+interface LinuxTraits extends PosixTraits {
   readonly isDevice: boolean;
-  /** Does the thread end with the source? */
-  readonly ownsThread: boolean;
 }
 
-class LinuxSource extends OpenedSource {
-  readonly #traits: SourceTraits;
-  #channel: Channel;
+class LinuxSource extends PosixSource {
+  readonly #isDevice: boolean;
   /** Several reads are refused at once; the descriptor is changed once. */
   #leaving: Promise<void> | undefined;
 
-  constructor(channel: Channel, traits: SourceTraits) {
-    super({ name: channel.name, ...traits });
-    this.#traits = traits;
-    this.#channel = channel;
+  constructor(channel: Channel, traits: LinuxTraits) {
+    super(channel, traits);
+    this.#isDevice = traits.isDevice;
   }
 
   protected override async transfer(offset: number, into: Bytes): Promise<number> {
-    const channel = this.#channel;
+    const { alignment } = this.channel;
     try {
-      return await readChannel(channel, offset, into);
+      return await super.transfer(offset, into);
     } catch (error) {
       const isRefused = error instanceof ReadError && error.osCode === "EINVAL" &&
-        channel.alignment > 1;
+        alignment > 1;
       if (!isRefused) throw error;
       await (this.#leaving ??= this.#leaveDirect());
       return await this.transfer(offset, into);
@@ -178,11 +171,11 @@ class LinuxSource extends OpenedSource {
 
   /** Some file systems accept O_DIRECT when opening and refuse it when reading. */
   async #leaveDirect(): Promise<void> {
-    const { thread, descriptor, name } = this.#channel;
+    const { thread, descriptor, name } = this.channel;
     try {
       const plain = await openDescriptor(linuxSystem, thread, name, linux.O_RDONLY);
-      await dropCaches(thread, plain, this.#traits.isDevice);
-      this.#channel = { system: linuxSystem, thread, name, descriptor: plain, alignment: 1 };
+      await dropCaches(thread, plain, this.#isDevice);
+      this.channel = { system: linuxSystem, thread, name, descriptor: plain, alignment: 1 };
     } catch (cause) {
       throw environmentError(linuxSystem, `cannot open ${name} without direct access`, cause);
     }
@@ -191,20 +184,14 @@ class LinuxSource extends OpenedSource {
 
   /** An unplugged disk answers EIO like a bad sector, but its size is gone. */
   protected override async isGone(): Promise<boolean> {
-    if (!this.#traits.isDevice) return false;
-    const { thread, descriptor } = this.#channel;
+    if (!this.#isDevice) return false;
+    const { thread, descriptor } = this.channel;
     try {
       return await ioctlNumber(thread, descriptor, linux.BLKGETSIZE64, 8) !== this.size;
     } catch (error) {
       if (!(error instanceof OsError)) throw error;
       return true;
     }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const { thread, descriptor } = this.#channel;
-    await closeChannel({ thread, descriptor });
-    if (this.#traits.ownsThread) thread[Symbol.dispose]();
   }
 }
 

@@ -2,20 +2,14 @@
 import type { LibcCalls } from "../../ffi/libc_thread.ts";
 import * as macos from "../../ffi/macos.ts";
 import { OsError } from "../../ffi/os_error.ts";
-import type { BlockSource, Bytes } from "../core/block.ts";
+import type { BlockSource } from "../core/block.ts";
 import type { ReadError } from "../core/errors.ts";
 import type { OpenSourceOptions } from "./device.ts";
 import { type MacosQueries, rawPathOf } from "./macos_disks.ts";
 import { deviceIdOf } from "./macos_diskutil.ts";
 import { diskGeometry, macosDiskSystem, macosSystem } from "./macos_system.ts";
-import {
-  type Channel,
-  closeChannel,
-  environmentError,
-  openDescriptor,
-  readChannel,
-} from "./posix_io.ts";
-import { OpenedSource } from "./opened_device.ts";
+import { type Channel, closeChannel, environmentError, openDescriptor } from "./posix_io.ts";
+import { PosixSource, type PosixTraits } from "./posix_source.ts";
 
 /** What opening takes. */
 export interface MacosAccess {
@@ -174,28 +168,17 @@ async function dropWindow(
 }
 
 /** What is known of an opened source. */
-interface SourceTraits {
-  /** Bytes. */
-  readonly size: number;
-  readonly sectorSize: number;
+interface MacosTraits extends PosixTraits {
   /** Undefined for a file. */
   readonly disk: DiskToRead | undefined;
-  /** Does the thread end with the source? */
-  readonly ownsThread: boolean;
 }
 
-class MacosSource extends OpenedSource {
-  readonly #channel: Channel;
-  readonly #traits: SourceTraits;
+class MacosSource extends PosixSource {
+  readonly #disk: DiskToRead | undefined;
 
-  constructor(channel: Channel, traits: SourceTraits) {
-    super({ name: channel.name, ...traits });
-    this.#channel = channel;
-    this.#traits = traits;
-  }
-
-  protected override transfer(offset: number, into: Bytes): Promise<number> {
-    return readChannel(this.#channel, offset, into);
+  constructor(channel: Channel, traits: MacosTraits) {
+    super(channel, traits);
+    this.#disk = traits.disk;
   }
 
   /**
@@ -203,10 +186,10 @@ class MacosSource extends OpenedSource {
    * size; but the kernel takes its node away.
    */
   protected override async isGone(error: ReadError): Promise<boolean> {
-    const { disk } = this.#traits;
+    const disk = this.#disk;
     if (disk === undefined) return false;
     if (error.osCode === "ENXIO" || error.osCode === "ENODEV") return true;
-    const { thread, descriptor } = this.#channel;
+    const { thread, descriptor } = this.channel;
     try {
       const { size } = await diskGeometry(thread, descriptor, "read");
       if (size !== this.size) return true;
@@ -216,11 +199,5 @@ class MacosSource extends OpenedSource {
       if (!(cause instanceof OsError)) throw cause;
       return true;
     }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const { thread, descriptor } = this.#channel;
-    await closeChannel({ thread, descriptor });
-    if (this.#traits.ownsThread) thread[Symbol.dispose]();
   }
 }

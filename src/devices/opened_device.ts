@@ -41,12 +41,15 @@ export abstract class OpenedSource implements BlockSource {
       // A disk that was unplugged can also answer that it ends here.
       problem = new ReadError(`cannot read ${this.name}: it ends at ${offset + count}`, offset);
     } catch (error) {
-      if (!(error instanceof ReadError)) throw error;
-      if (!await this.isGone(error)) throw error;
-      throw wentAway(this.name, error);
+      throw error instanceof ReadError ? await this.explained(error) : error;
     }
     if (await this.isGone(problem)) throw wentAway(this.name, problem);
     return count;
+  }
+
+  /** A failed read, or that the device went away, if that is why. */
+  protected async explained(error: ReadError): Promise<ReadError> {
+    return await this.isGone(error) ? wentAway(this.name, error) : error;
   }
 
   abstract [Symbol.asyncDispose](): Promise<void>;

@@ -2,13 +2,15 @@
  * Reading and writing file descriptors of Linux and macOS, aligned as direct access wants
  * it, and what differs between the two.
  */
+import { errnoError } from "../../ffi/libc.ts";
 import type { LibcCalls } from "../../ffi/libc_thread.ts";
-import { allocateAligned } from "../../ffi/memory.ts";
+import { addressOf, allocateAligned } from "../../ffi/memory.ts";
 import { OsError } from "../../ffi/os_error.ts";
+import type { SeriesRead } from "../../ffi/read_series.ts";
 import { cString } from "../../ffi/strings.ts";
-import type { Bytes } from "../core/block.ts";
+import type { Bytes, PlacedRead, SeriesOutcome } from "../core/block.ts";
 import { ImagingError, WriteError } from "../core/errors.ts";
-import { type AlignedIo, readAligned, writeAligned } from "./aligned_io.ts";
+import { type AlignedIo, readAligned, readError, writeAligned } from "./aligned_io.ts";
 
 /** What Linux and macOS do not have in common. */
 export interface PosixSystem {
@@ -130,6 +132,37 @@ function alignedIo({ system, thread, descriptor, ...channel }: Channel): Aligned
  */
 export function readChannel(channel: Channel, offset: number, into: Bytes): Promise<number> {
   return readAligned(alignedIo(channel), offset, into);
+}
+
+/** A series ends behind a read that took so long, and after so long in all. */
+const SERIES_LIMITS = { each: 20, all: 100 };
+
+/**
+ * Reads places one after the other, as far as that is aligned and brings all bytes.
+ */
+export async function readChannelSeries(
+  channel: Channel,
+  reads: readonly PlacedRead[],
+): Promise<SeriesOutcome> {
+  const { thread, descriptor, alignment, maxBytes = Infinity } = channel;
+  const series: SeriesRead[] = [];
+  for (const { offset, into } of reads) {
+    const address = addressOf(into);
+    const { length } = into;
+    const isAligned = address % BigInt(alignment) === 0n && offset % alignment === 0 &&
+      length % alignment === 0;
+    if (!isAligned || length > maxBytes) break;
+    series.push({ address, length, offset });
+  }
+  if (series.length === 0) return { milliseconds: [], error: undefined };
+  const reply = await thread.readSeries(descriptor, series, SERIES_LIMITS, alignment);
+  const { milliseconds, errno } = reply;
+  const failed = series[milliseconds.length];
+  if (errno === undefined || failed === undefined) return { milliseconds, error: undefined };
+  const cause = errnoError("pread", errno);
+  // The request was not as the file system wants it: readAt knows what to do.
+  if (cause.code === "EINVAL") return { milliseconds, error: undefined };
+  return { milliseconds, error: readError(alignedIo(channel), failed.offset, cause) };
 }
 
 /**

@@ -14,6 +14,8 @@
  *
  * `next` may be called again before `report`; it answers undefined while the next request
  * depends on one under way (`pending` > 0), and when there is nothing left (`pending` 0).
+ * `series` answers several requests at once, for reading up to the first that fails; those
+ * behind it go back by `withdraw`, before anything is reported.
  *
  * The phases, passes and states are those of GNU ddrescue (manual 1.27, chapters
  * "Algorithm" and "Mapfile structure"), so each can go on with the other's map at any
@@ -59,7 +61,7 @@ const RUN_AHEAD = 2;
 export const MAX_SPLIT_AREAS = 65_536;
 
 /** A request is at most this part of the distance from the last trouble. */
-const GROWTH = 1 / 2;
+const GROWTH = 1;
 
 /** And at most this part of the way to trouble that lies ahead. */
 const APPROACH = 1 / 16;
@@ -205,6 +207,8 @@ export class RescueStrategy {
   /** The second half of pass 5. */
   #sweeps = false;
   readonly #pending: Pending[] = [];
+  /** Their bytes. */
+  #ahead = 0;
   /** Bytes read without trouble up to here, in this walk and its kin. */
   #clean = Infinity;
   /** By sectors, until that many bytes were clean. */
@@ -306,11 +310,60 @@ export class RescueStrategy {
         this.#end(walk);
         continue;
       }
-      const request = { range, phase: this.#phase, pass: this.#pass, walk };
-      this.#pending.push(request);
-      this.#position = walk.forward ? range.offset : endOf(range);
-      return { range, phase: request.phase, pass: request.pass };
+      return this.#ask(walk, range);
     }
+  }
+
+  /**
+   * What to read now, and what follows it if that succeeds, and so on: neighbours, in the
+   * order in which they are to be read, up to the first that fails. Empty where `next`
+   * answers undefined. At most `maxBytes` and `maxCount`, but always the first.
+   */
+  series(maxBytes: number, maxCount: number): RescueRequest[] {
+    const first = this.next();
+    if (first === undefined) return [];
+    const requests = [first];
+    const walk = this.#walks.at(-1);
+    let last = first.range;
+    let { length } = last;
+    while (walk !== undefined && requests.length < maxCount) {
+      const { low, high } = walk;
+      const range = this.#cut(walk);
+      const follows = range !== undefined && length + range.length <= maxBytes &&
+        (walk.forward ? range.offset === endOf(last) : endOf(range) === last.offset);
+      if (!follows) {
+        walk.low = low;
+        walk.high = high;
+        break;
+      }
+      requests.push(this.#ask(walk, range));
+      last = range;
+      length += range.length;
+    }
+    return requests;
+  }
+
+  /** Nobody will read this: it is asked for again. The last ones of a series first. */
+  withdraw(range: Range): void {
+    const { walk } = this.#take(range);
+    if (walk.forward) walk.low = Math.min(walk.low, range.offset);
+    else walk.high = Math.max(walk.high, endOf(range));
+  }
+
+  #ask(walk: Walk, range: Range): RescueRequest {
+    const request = { range, phase: this.#phase, pass: this.#pass, walk };
+    this.#pending.push(request);
+    this.#ahead += range.length;
+    this.#position = walk.forward ? range.offset : endOf(range);
+    return { range, phase: request.phase, pass: request.pass };
+  }
+
+  #take(range: Range): Pending {
+    const index = this.#pending.findIndex((each) => each.range.offset === range.offset);
+    const [request] = index < 0 ? [] : this.#pending.splice(index, 1);
+    if (request === undefined) throw new RangeError(`Nobody asked for ${range.offset}`);
+    this.#ahead -= request.range.length;
+    return request;
   }
 
   /**
@@ -318,9 +371,7 @@ export class RescueStrategy {
    * changed, with their new states.
    */
   report(range: Range, { ok, milliseconds }: ReadReport): FailedArea[] {
-    const index = this.#pending.findIndex((each) => each.range.offset === range.offset);
-    const [request] = index < 0 ? [] : this.#pending.splice(index, 1);
-    if (request === undefined) throw new RangeError(`Nobody asked for ${range.offset}`);
+    const request = this.#take(range);
     if (!ok) return this.#failed(request);
     request.walk.gained += range.length;
     this.#set(range, "+");
@@ -574,9 +625,11 @@ export class RescueStrategy {
 
   /** How much to ask for: a sector times a power of two. */
   #requestBytes(walk: Walk): number {
-    if (walk.size === "sector" || walk.trims || this.#clean < this.#calm) return this.#sector;
+    // What is under way is thought to succeed: a series ends at the first failure.
+    const clean = this.#clean + this.#ahead;
+    if (walk.size === "sector" || walk.trims || clean < this.#calm) return this.#sector;
     let bytes = isCoarse(walk) ? this.#clusterBytes : this.#healthyBytes();
-    bytes = Math.min(bytes, this.#clean * GROWTH);
+    bytes = Math.min(bytes, clean * GROWTH);
     if (walk.towardTrouble) bytes = Math.min(bytes, (walk.high - walk.low) * APPROACH);
     const unit = bytes >= 2 * this.#physical ? this.#physical : this.#sector;
     return Math.max(unit, bytes - bytes % unit);

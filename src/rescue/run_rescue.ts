@@ -14,15 +14,15 @@
  * ```
  *
  * There are two maps: the strategy's runs ahead by what is being written; the durable one
- * is the consumer's and the caller's. Both end the same. Memory: `slots` buffers of the
- * strategy's largest request, 8 MiB unless told otherwise.
+ * is the consumer's and the caller's. Both end the same. Memory: `slots` buffers of 2 MiB,
+ * or of the strategy's largest request: 8 MiB unless told otherwise.
  */
 import { BufferRing, type RingSlot } from "../copy/buffer_ring.ts";
 import { GONE, shortRead } from "../copy/read_policy.ts";
 import { makeChunk } from "../copy/run_copy.ts";
-import type { BlockSource, ChunkConsumer } from "../core/block.ts";
+import type { BlockSource, ChunkConsumer, PlacedRead, SeriesOutcome } from "../core/block.ts";
 import { ImagingError, ReadError } from "../core/errors.ts";
-import type { Range } from "../core/range.ts";
+import { type Range, totalLength } from "../core/range.ts";
 import type {
   FailedArea,
   RescuePhase,
@@ -42,8 +42,17 @@ const GATHER_MILLISECONDS = 500;
 /** Downwards the bytes have to be moved: only up to so many. */
 const GATHER_DOWN_BYTES = 64 * 1024;
 
+/** Memory is managed in pages of this size. */
+const PAGE_BYTES = 4096;
+
 /** Buffers: requests under way, and bytes that are being written. */
-const SLOTS = 8;
+const SLOTS = 4;
+
+/** What is asked for together has at most so many bytes, or is one request. */
+const SERIES_BYTES = 2 * 1024 * 1024;
+
+/** Reads that are asked for together, up to the first that fails. */
+const SERIES_READS = 128;
 
 /** How far a rescue is. Bytes are of the domain. */
 export interface RescueProgress {
@@ -87,7 +96,7 @@ export interface RescueOptions {
   readonly pauseMilliseconds?: number | undefined;
   /** It is given up when nothing was read for so long (Infinity). */
   readonly timeoutMilliseconds?: number | undefined;
-  /** Buffers of the largest request (8). */
+  /** Buffers (4), at least 3. */
   readonly slots?: number | undefined;
 }
 
@@ -142,7 +151,7 @@ class Rescue implements AsyncDisposable {
     this.#options = options;
     this.#strategy = options.strategy;
     this.#ring = new BufferRing(
-      options.strategy.maxRequestBytes,
+      Math.max(SERIES_BYTES, options.strategy.maxRequestBytes) + PAGE_BYTES,
       Math.max(3, options.slots ?? SLOTS),
     );
     this.#timer = setInterval(() => this.#tick(), TICK_MILLISECONDS);
@@ -154,12 +163,14 @@ class Rescue implements AsyncDisposable {
     while (!this.#isOver) {
       const slot = await this.#slot();
       if (slot === undefined) break;
-      const request = await this.#next();
-      if (request === undefined) {
+      const series = await this.#next();
+      const [first] = series;
+      if (first === undefined) {
         this.#ring.release(slot);
         break;
       }
-      this.#start(this.#transfer(request, slot));
+      this.#tellPhase(first);
+      this.#start(this.#transfer(series, slot));
     }
     await this.#drained();
     if (this.#failure !== undefined) throw this.#failure.error;
@@ -191,35 +202,68 @@ class Rescue implements AsyncDisposable {
     return slot;
   }
 
-  /** The next request, as soon as there is one; undefined at the end. */
-  async #next(): Promise<RescueRequest | undefined> {
+  /** What to read next, as soon as that is known; empty at the end. */
+  async #next(): Promise<readonly RescueRequest[]> {
+    const { source, pauseMilliseconds = 0 } = this.#options;
+    const isSeries = source.readSeries !== undefined;
+    const count = isSeries ? SERIES_READS : 1;
     while (!this.#isOver) {
-      if (performance.now() >= this.#pauseUntil) {
-        const request = this.#strategy.next();
-        if (request !== undefined || this.#strategy.pending === 0) return request;
+      // Behind a series that ends early nothing may have been read; nor during a pause.
+      const isAlone = isSeries || pauseMilliseconds > 0;
+      const isFree = !isAlone || this.#strategy.pending === 0;
+      if (isFree && performance.now() >= this.#pauseUntil) {
+        const series = this.#strategy.series(SERIES_BYTES, count);
+        if (series.length > 0 || this.#strategy.pending === 0) return series;
       }
       await this.#wake.promise;
     }
-    return undefined;
+    return [];
   }
 
   /** Reads, reports, and hands over to the consumer. Never rejects. */
-  async #transfer(request: RescueRequest, slot: RingSlot): Promise<void> {
-    this.#tellPhase(request);
-    const { offset, length } = request.range;
-    let isGood = false;
+  async #transfer(series: readonly RescueRequest[], slot: RingSlot): Promise<void> {
+    const ranges = series.map(({ range }) => range);
+    const low = Math.min(...ranges.map(({ offset }) => offset));
+    // Pages of memory as pages of the medium: else the system splits requests.
+    const shift = series.length === 1 ? 0 : low % PAGE_BYTES;
+    const memory = slot.bytes.subarray(shift);
+    const reads = ranges.map(({ offset, length }) => ({
+      offset,
+      into: memory.subarray(offset - low, offset - low + length),
+    }));
+    let isKept = false;
     try {
-      isGood = await this.#read(request, slot.bytes.subarray(0, length));
+      const { milliseconds, error } = await this.#read(reads);
+      // Too late: nobody waits for it, and the map is as it was.
+      if (!this.#isOver) {
+        const good = ranges.slice(0, milliseconds.length);
+        const failed = error === undefined ? undefined : ranges[good.length];
+        const tried = good.length + (failed === undefined ? 0 : 1);
+        for (const range of ranges.slice(tried).reverse()) this.#strategy.withdraw(range);
+        good.forEach((range, index) => this.#succeeded(range, milliseconds[index] ?? 0));
+        isKept = this.#keep(slot, low - shift, good);
+        if (failed !== undefined) this.#failed(failed, error);
+      }
     } catch (error) {
       this.#fail(error);
     }
-    if (!isGood) this.#ring.release(slot);
-    else if (!this.#join(slot, offset, length)) {
-      const before = this.#gathered;
-      this.#gathered = { slot, offset, length, since: performance.now() };
-      if (before !== undefined) this.#start(this.#consume(before));
-      if (length >= slot.bytes.length / 2) this.#handOver();
-    }
+    if (!isKept) this.#ring.release(slot);
+    this.#awake();
+  }
+
+  /** What was read of a buffer that begins at `low` goes on, unless it is nothing. */
+  #keep(slot: RingSlot, low: number, good: readonly Range[]): boolean {
+    if (good.length === 0) return false;
+    const offset = Math.min(...good.map((range) => range.offset));
+    const length = totalLength(good);
+    // Downwards, a series that was not read to its end leaves room before it.
+    if (offset > low) slot.bytes.copyWithin(0, offset - low, offset - low + length);
+    if (this.#join(slot, offset, length)) return true;
+    const before = this.#gathered;
+    this.#gathered = { slot, offset, length, since: performance.now() };
+    if (before !== undefined) this.#start(this.#consume(before));
+    if (length >= slot.bytes.length / 2) this.#handOver();
+    return true;
   }
 
   /** Appends small neighbours to what is gathered: many small writes would cost more. */
@@ -259,42 +303,52 @@ class Rescue implements AsyncDisposable {
     }
   }
 
-  /** Did the read bring everything? */
-  async #read({ range }: RescueRequest, into: RingSlot["bytes"]): Promise<boolean> {
+  async #read(reads: readonly PlacedRead[]): Promise<SeriesOutcome> {
     const { source } = this.#options;
+    const [first] = reads;
+    if (first === undefined) return { milliseconds: [], error: undefined };
     const askedAt = performance.now();
-    this.#readsSince.set(range.offset, askedAt);
-    let length: number | undefined;
+    this.#readsSince.set(first.offset, askedAt);
     try {
-      length = await source.readAt(range.offset, into);
-    } catch (error) {
-      const isBadPlace = error instanceof ReadError && !GONE.includes(error.osCode);
-      if (!isBadPlace || this.#options.onError === "abort") throw error;
+      if (reads.length > 1 && source.readSeries !== undefined) {
+        const outcome = await source.readSeries(reads);
+        if (outcome.milliseconds.length > 0 || outcome.error !== undefined) return outcome;
+      }
+      return await this.#readOne(first, askedAt);
     } finally {
-      this.#readsSince.delete(range.offset);
+      this.#readsSince.delete(first.offset);
+      this.#answeredAt = performance.now();
     }
-    // Too late: nobody waits for it, and the map is as it was.
-    if (this.#isOver) return false;
-    const isGood = length === range.length;
-    if (length !== undefined && !isGood) throw shortRead(source, range.offset + length);
-    this.#report(range, isGood, askedAt);
-    return isGood;
   }
 
-  #report(range: Range, ok: boolean, askedAt: number): void {
-    const { onFailed, pauseMilliseconds = 0 } = this.#options;
-    const now = performance.now();
-    // A request that was asked for early waited for the one before.
-    const milliseconds = now - Math.max(askedAt, this.#answeredAt);
-    this.#answeredAt = now;
-    const failed = this.#strategy.report(range, { ok, milliseconds });
-    if (ok) this.#successAt = now;
-    else {
-      this.#readErrors++;
-      if (failed.length > 0) onFailed?.(failed);
-      if (pauseMilliseconds > 0) this.#pause(pauseMilliseconds);
+  async #readOne({ offset, into }: PlacedRead, askedAt: number): Promise<SeriesOutcome> {
+    const { source } = this.#options;
+    let length: number;
+    try {
+      length = await source.readAt(offset, into);
+    } catch (error) {
+      if (!(error instanceof ReadError)) throw error;
+      return { milliseconds: [], error };
     }
-    this.#awake();
+    if (length !== into.length) throw shortRead(source, offset + length);
+    // A request that was asked for early waited for the one before.
+    const since = Math.max(askedAt, this.#answeredAt);
+    return { milliseconds: [performance.now() - since], error: undefined };
+  }
+
+  #succeeded(range: Range, milliseconds: number): void {
+    this.#strategy.report(range, { ok: true, milliseconds });
+    this.#successAt = performance.now();
+  }
+
+  #failed(range: Range, error: ReadError | undefined): void {
+    const { onError, onFailed, pauseMilliseconds = 0 } = this.#options;
+    const isBadPlace = error !== undefined && !GONE.includes(error.osCode);
+    if (!isBadPlace || onError === "abort") throw error;
+    this.#readErrors++;
+    const failed = this.#strategy.report(range, { ok: false, milliseconds: 0 });
+    if (failed.length > 0) onFailed?.(failed);
+    if (pauseMilliseconds > 0) this.#pause(pauseMilliseconds);
   }
 
   #pause(milliseconds: number): void {

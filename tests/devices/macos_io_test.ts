@@ -5,6 +5,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { LibcArgument, LibcCall } from "../../ffi/libc.ts";
 import type { LibcCalls } from "../../ffi/libc_thread.ts";
+import type { SeriesReply } from "../../ffi/read_series.ts";
 import * as macos from "../../ffi/macos.ts";
 import { allocateAligned, nativeBytes } from "../../ffi/memory.ts";
 import { fromCString } from "../../ffi/strings.ts";
@@ -83,6 +84,24 @@ class FakeThread implements LibcCalls {
     const failure = [...this.failures].find(([begin]) => `${line} `.startsWith(`${begin} `));
     if (failure !== undefined) return Promise.reject(macosFailure(call, failure[1]));
     return Promise.resolve(this.#answer(call, args));
+  }
+
+  async readSeries(
+    ...[descriptor, reads]: Parameters<LibcCalls["readSeries"]>
+  ): Promise<SeriesReply> {
+    const milliseconds: number[] = [];
+    for (const { address, length, offset } of reads) {
+      const count = await this.call(
+        "pread",
+        descriptor,
+        address,
+        BigInt(length),
+        BigInt(offset),
+      );
+      if (count < length) break;
+      milliseconds.push(1);
+    }
+    return { milliseconds, errno: undefined };
   }
 
   #line(call: LibcCall, args: readonly LibcArgument[]): string {
