@@ -1,7 +1,7 @@
 /** Blocking calls of the C library, made on a thread of their own. */
 import { errnoError, type LibcArgument, type LibcCall } from "./libc.ts";
 import type { OsError } from "./os_error.ts";
-import type { SeriesLimits, SeriesRead, SeriesReply } from "./read_series.ts";
+import type { SeriesLimits, SeriesRead, SeriesReply, SeriesState } from "./read_series.ts";
 import { SystemThread } from "./system_thread.ts";
 
 /** Makes calls of the C library, in the order in which they were asked for. */
@@ -14,10 +14,11 @@ export interface LibcCalls extends Disposable {
    * are repeated).
    */
   call(call: LibcCall, ...args: LibcArgument[]): Promise<number>;
-  /** Reads one after the other, up to the first that fails; see {@linkcode SeriesReply}. */
+  /** Makes reads of a series, or a part of them; see `readSeries` of read_series.ts. */
   readSeries(
     descriptor: number,
     reads: readonly SeriesRead[],
+    state: SeriesState,
     limits: SeriesLimits,
     alignment: number,
   ): Promise<SeriesReply>;

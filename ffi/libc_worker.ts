@@ -11,6 +11,7 @@ import {
   readSeries,
   type SeriesLimits,
   type SeriesRead,
+  type SeriesState,
 } from "./read_series.ts";
 import type { SystemReply, SystemRequest } from "./system_thread.ts";
 
@@ -51,11 +52,13 @@ function once(call: LibcCall, args: readonly LibcArgument[]): ReadEnding {
 function series(
   descriptor: number,
   reads: readonly SeriesRead[],
+  state: SeriesState,
   limits: SeriesLimits,
   alignment: number,
 ): ReturnType<typeof readSeries> {
   return readSeries(
     reads,
+    state,
     limits,
     alignment,
     (address, length, offset) =>

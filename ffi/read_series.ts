@@ -1,4 +1,4 @@
-/** Reads made one after the other on a thread of their own, without a message for each. */
+/** Reads made one after the other on threads of their own, without a message for each. */
 
 /** One of them. */
 export interface SeriesRead {
@@ -17,12 +17,12 @@ export interface SeriesLimits {
   readonly all: number;
 }
 
-/** What came of a series. */
+/** What a thread made of its part of a series. */
 export interface SeriesReply {
-  /** How long each of the reads took that brought all bytes; they are the first ones. */
-  readonly milliseconds: readonly number[];
-  /** The error number of the next read; undefined when none failed. */
-  readonly errno: number | undefined;
+  /** The reads that brought all their bytes: index in the series, and how long it took. */
+  readonly done: readonly (readonly [index: number, milliseconds: number])[];
+  /** The read that failed, with its error number; undefined when none did. */
+  readonly failed: { readonly index: number; readonly errno: number } | undefined;
 }
 
 /** What one call answered; `errno` counts where `result` is negative. */
@@ -31,32 +31,55 @@ export interface ReadEnding {
   readonly errno: number;
 }
 
+/** What threads that share a series have in common: the next read, and whether to stop. */
+export type SeriesState = Int32Array<SharedArrayBuffer>;
+
+const NEXT = 0;
+const STOPPED = 1;
+
+/** For one series. */
+export function seriesState(): SeriesState {
+  return new Int32Array(new SharedArrayBuffer(8));
+}
+
 /**
- * Reads until one fails, is short at the end of the file, or a limit is reached. A read
- * that brings a part is continued behind it, where that is a multiple of `alignment`.
+ * Makes reads of a series until one fails, is short at the end of the file, or a limit is
+ * reached. Several threads can do so with the same `state`: each takes the next read, and
+ * stops behind the one it is at when another one has to stop. A read that brings a part is
+ * continued behind it, where that is a multiple of `alignment`.
  */
 export function readSeries(
   reads: readonly SeriesRead[],
+  state: SeriesState,
   limits: SeriesLimits,
   alignment: number,
   pread: (address: bigint, length: number, offset: number) => ReadEnding,
 ): SeriesReply {
-  const milliseconds: number[] = [];
+  const done: [number, number][] = [];
   const begin = performance.now();
   let before = begin;
-  for (const { address, length, offset } of reads) {
-    let done = 0;
-    while (done < length) {
-      const { result, errno } = pread(address + BigInt(done), length - done, offset + done);
-      if (result < 0) return { milliseconds, errno };
-      done += result;
+  while (Atomics.load(state, STOPPED) === 0) {
+    const index = Atomics.add(state, NEXT, 1);
+    const read = reads[index];
+    if (read === undefined) break;
+    const { address, length, offset } = read;
+    let count = 0;
+    while (count < length) {
+      const { result, errno } = pread(address + BigInt(count), length - count, offset + count);
+      if (result < 0) {
+        Atomics.store(state, STOPPED, 1);
+        return { done, failed: { index, errno } };
+      }
+      count += result;
       if (result === 0 || result % alignment !== 0) break;
     }
-    if (done < length) break;
     const now = performance.now();
-    milliseconds.push(now - before);
-    if (now - before >= limits.each || now - begin >= limits.all) break;
+    const isShort = count < length;
+    if (!isShort) done.push([index, now - before]);
+    if (isShort || now - before >= limits.each || now - begin >= limits.all) {
+      Atomics.store(state, STOPPED, 1);
+    }
     before = now;
   }
-  return { milliseconds, errno: undefined };
+  return { done, failed: undefined };
 }

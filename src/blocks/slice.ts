@@ -1,4 +1,4 @@
-import type { BlockSource, Bytes, PlacedRead, SeriesOutcome } from "../core/block.ts";
+import type { BlockSource, Bytes, PlacedRead } from "../core/block.ts";
 import type { Range } from "../core/range.ts";
 
 /** A part of a source, as a source of its own. Closing it closes the whole. */
@@ -8,7 +8,7 @@ export class SliceSource implements BlockSource {
   readonly sectorSize: number;
   readonly sequential: boolean | undefined;
   readonly sectorPhase: number;
-  readonly readSeries?: (reads: readonly PlacedRead[]) => Promise<SeriesOutcome>;
+  readonly readSeries?: NonNullable<BlockSource["readSeries"]>;
   readonly #whole: BlockSource;
   readonly #offset: number;
 
@@ -23,7 +23,7 @@ export class SliceSource implements BlockSource {
     this.size = Math.max(0, Math.min(range.length, whole.size - range.offset));
     if (whole.readSeries !== undefined) {
       const readWhole = whole.readSeries.bind(whole);
-      this.readSeries = (reads) => readWhole(this.#placed(reads));
+      this.readSeries = (reads, ahead) => readWhole(this.#placed(reads), ahead);
     }
   }
 

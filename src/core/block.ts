@@ -26,9 +26,10 @@ export interface BlockSource extends AsyncDisposable {
   readAt(offset: number, into: Bytes): Promise<number>;
   /**
    * Reads places one after the other up to the first that fails: what `readAt` does, in one
-   * go. Absent where it would save nothing.
+   * go. With `ahead` the next one may be under way while one is read. Absent where it would
+   * save nothing.
    */
-  readSeries?(reads: readonly PlacedRead[]): Promise<SeriesOutcome>;
+  readSeries?(reads: readonly PlacedRead[], ahead: boolean): Promise<SeriesOutcome>;
 }
 
 /** One of a series of reads. */

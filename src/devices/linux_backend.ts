@@ -100,7 +100,8 @@ async function openOnThread(
   if (direct && !opened.direct) await dropCaches(thread, descriptor, isDevice);
   const alignment = !opened.direct ? 1 : isDevice ? sectorSize : FILE_ALIGNMENT;
   const channel = { system: linuxSystem, thread, descriptor, name: path, alignment };
-  return new LinuxSource(channel, { size, sectorSize, isDevice, ownsThread });
+  const startThread = (): LibcCalls => new LibcThread();
+  return new LinuxSource(channel, { size, sectorSize, isDevice, ownsThread, startThread });
 }
 
 function kindOf(path: string): string {

@@ -48,7 +48,7 @@ export async function openMacosSource(
     const device = deviceAt(path, queries);
     return device === undefined
       ? await openFile(thread, path, options.direct ?? false, queries)
-      : await openDisk(thread, { name: path, device, queries, ownsThread: true });
+      : await openDisk(thread, { name: path, device, queries, ownsThread: true, startThread });
   } catch (cause) {
     thread[Symbol.dispose]();
     throw cause instanceof OsError
@@ -66,6 +66,8 @@ export interface DiskToRead {
   readonly queries: MacosQueries;
   /** Does the thread end with the source? */
   readonly ownsThread: boolean;
+  /** Starts a further one for the source. */
+  readonly startThread?: (() => LibcCalls) | undefined;
 }
 
 /**
@@ -88,7 +90,7 @@ export async function openDisk(thread: LibcCalls, disk: DiskToRead): Promise<Blo
         alignment: sectorSize,
         maxBytes,
       },
-      { size, sectorSize, disk, ownsThread: disk.ownsThread },
+      { size, sectorSize, disk, ownsThread: disk.ownsThread, startThread: disk.startThread },
     );
   } catch (error) {
     await closeChannel({ thread, descriptor });

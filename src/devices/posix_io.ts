@@ -6,7 +6,7 @@ import { errnoError } from "../../ffi/libc.ts";
 import type { LibcCalls } from "../../ffi/libc_thread.ts";
 import { addressOf, allocateAligned } from "../../ffi/memory.ts";
 import { OsError } from "../../ffi/os_error.ts";
-import type { SeriesRead } from "../../ffi/read_series.ts";
+import { type SeriesRead, seriesState } from "../../ffi/read_series.ts";
 import { cString } from "../../ffi/strings.ts";
 import type { Bytes, PlacedRead, SeriesOutcome } from "../core/block.ts";
 import { ImagingError, WriteError } from "../core/errors.ts";
@@ -138,13 +138,46 @@ export function readChannel(channel: Channel, offset: number, into: Bytes): Prom
 const SERIES_LIMITS = { each: 20, all: 100 };
 
 /**
- * Reads places one after the other, as far as that is aligned and brings all bytes.
+ * Reads places one after the other, as far as that is aligned and brings all bytes; on
+ * all `threads` at once.
  */
 export async function readChannelSeries(
   channel: Channel,
+  threads: readonly LibcCalls[],
   reads: readonly PlacedRead[],
 ): Promise<SeriesOutcome> {
-  const { thread, descriptor, alignment, maxBytes = Infinity } = channel;
+  const { descriptor, alignment } = channel;
+  const series = alignedReads(channel, reads);
+  const state = seriesState();
+  const replies = await Promise.all(
+    threads.map((thread) =>
+      thread.readSeries(descriptor, series, state, SERIES_LIMITS, alignment)
+    ),
+  );
+  const done = new Map(replies.flatMap((reply) => reply.done));
+  const failed = replies.flatMap((reply) => reply.failed ?? []);
+  const milliseconds: number[] = [];
+  for (let index = 0;; index++) {
+    const time = done.get(index);
+    if (time !== undefined) {
+      milliseconds.push(time);
+      continue;
+    }
+    const errno = failed.find((each) => each.index === index)?.errno;
+    if (errno === undefined) return { milliseconds, error: undefined };
+    const cause = errnoError("pread", errno);
+    // The request was not as the file system wants it: readAt knows what to do.
+    if (cause.code === "EINVAL") return { milliseconds, error: undefined };
+    const offset = series[index]?.offset ?? 0;
+    return { milliseconds, error: readError(alignedIo(channel), offset, cause) };
+  }
+}
+
+/** The first reads, as far as they need no detour. */
+function alignedReads(
+  { alignment, maxBytes = Infinity }: Channel,
+  reads: readonly PlacedRead[],
+): SeriesRead[] {
   const series: SeriesRead[] = [];
   for (const { offset, into } of reads) {
     const address = addressOf(into);
@@ -154,15 +187,7 @@ export async function readChannelSeries(
     if (!isAligned || length > maxBytes) break;
     series.push({ address, length, offset });
   }
-  if (series.length === 0) return { milliseconds: [], error: undefined };
-  const reply = await thread.readSeries(descriptor, series, SERIES_LIMITS, alignment);
-  const { milliseconds, errno } = reply;
-  const failed = series[milliseconds.length];
-  if (errno === undefined || failed === undefined) return { milliseconds, error: undefined };
-  const cause = errnoError("pread", errno);
-  // The request was not as the file system wants it: readAt knows what to do.
-  if (cause.code === "EINVAL") return { milliseconds, error: undefined };
-  return { milliseconds, error: readError(alignedIo(channel), failed.offset, cause) };
+  return series;
 }
 
 /**

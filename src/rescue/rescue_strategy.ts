@@ -57,6 +57,9 @@ const PHYSICAL_BYTES = 4096;
 /** Requests under way at once, where the next does not depend on the last. */
 const RUN_AHEAD = 2;
 
+/** So many clusters without trouble, and most likely the next one has none, either. */
+const CALM_CLUSTERS = 8;
+
 /** With more areas than that, nothing is split for the order of work alone. */
 export const MAX_SPLIT_AREAS = 65_536;
 
@@ -315,6 +318,17 @@ export class RescueStrategy {
   }
 
   /**
+   * Is trouble far from here? Then a drive may be asked for the next request of a series
+   * while it is at one: if that fails, the other most likely succeeds.
+   */
+  get isCalm(): boolean {
+    const walk = this.#walks.at(-1);
+    if (this.#pending.length > 0 || walk === undefined || walk.left) return false;
+    if (walk.status !== "?" || this.#failures > 0 || this.#slowReads > 0) return false;
+    return !isCoarse(walk) && this.#clean >= CALM_CLUSTERS * this.#clusterBytes;
+  }
+
+  /**
    * What to read now, and what follows it if that succeeds, and so on: neighbours, in the
    * order in which they are to be read, up to the first that fails. Empty where `next`
    * answers undefined. At most `maxBytes` and `maxCount`, but always the first.
@@ -396,7 +410,7 @@ export class RescueStrategy {
     if (this.#failures > 0 || this.#slowReads > 0 || isCoarse(walk)) return false;
     const isSector = this.#requestBytes(walk) === this.#sector;
     // While copying, one sector of a bad block is enough to know.
-    return isSector ? walk.status !== "?" : this.#clean >= 8 * this.#clusterBytes;
+    return isSector ? walk.status !== "?" : this.#clean >= CALM_CLUSTERS * this.#clusterBytes;
   }
 
   // Phases and passes ------------------------------------------------------------------

@@ -116,6 +116,13 @@ export async function runRescue(options: RescueOptions): Promise<RescueEnd> {
   return await rescue.run();
 }
 
+/** What is read in one go; nothing at the end. */
+interface Series {
+  readonly requests: readonly RescueRequest[];
+  /** May the next be under way while one is read? */
+  readonly ahead: boolean;
+}
+
 /** Neighbouring bytes on their way to the consumer. */
 interface Gathered {
   readonly slot: RingSlot;
@@ -164,7 +171,7 @@ class Rescue implements AsyncDisposable {
       const slot = await this.#slot();
       if (slot === undefined) break;
       const series = await this.#next();
-      const [first] = series;
+      const [first] = series.requests;
       if (first === undefined) {
         this.#ring.release(slot);
         break;
@@ -203,7 +210,7 @@ class Rescue implements AsyncDisposable {
   }
 
   /** What to read next, as soon as that is known; empty at the end. */
-  async #next(): Promise<readonly RescueRequest[]> {
+  async #next(): Promise<Series> {
     const { source, pauseMilliseconds = 0 } = this.#options;
     const isSeries = source.readSeries !== undefined;
     const count = isSeries ? SERIES_READS : 1;
@@ -212,20 +219,21 @@ class Rescue implements AsyncDisposable {
       const isAlone = isSeries || pauseMilliseconds > 0;
       const isFree = !isAlone || this.#strategy.pending === 0;
       if (isFree && performance.now() >= this.#pauseUntil) {
-        const series = this.#strategy.series(SERIES_BYTES, count);
-        if (series.length > 0 || this.#strategy.pending === 0) return series;
+        const ahead = this.#strategy.isCalm;
+        const requests = this.#strategy.series(SERIES_BYTES, count);
+        if (requests.length > 0 || this.#strategy.pending === 0) return { requests, ahead };
       }
       await this.#wake.promise;
     }
-    return [];
+    return { requests: [], ahead: false };
   }
 
   /** Reads, reports, and hands over to the consumer. Never rejects. */
-  async #transfer(series: readonly RescueRequest[], slot: RingSlot): Promise<void> {
-    const ranges = series.map(({ range }) => range);
+  async #transfer({ requests, ahead }: Series, slot: RingSlot): Promise<void> {
+    const ranges = requests.map(({ range }) => range);
     const low = Math.min(...ranges.map(({ offset }) => offset));
     // Pages of memory as pages of the medium: else the system splits requests.
-    const shift = series.length === 1 ? 0 : low % PAGE_BYTES;
+    const shift = ranges.length === 1 ? 0 : low % PAGE_BYTES;
     const memory = slot.bytes.subarray(shift);
     const reads = ranges.map(({ offset, length }) => ({
       offset,
@@ -233,7 +241,7 @@ class Rescue implements AsyncDisposable {
     }));
     let isKept = false;
     try {
-      const { milliseconds, error } = await this.#read(reads);
+      const { milliseconds, error } = await this.#read(reads, ahead);
       // Too late: nobody waits for it, and the map is as it was.
       if (!this.#isOver) {
         const good = ranges.slice(0, milliseconds.length);
@@ -303,7 +311,7 @@ class Rescue implements AsyncDisposable {
     }
   }
 
-  async #read(reads: readonly PlacedRead[]): Promise<SeriesOutcome> {
+  async #read(reads: readonly PlacedRead[], ahead: boolean): Promise<SeriesOutcome> {
     const { source } = this.#options;
     const [first] = reads;
     if (first === undefined) return { milliseconds: [], error: undefined };
@@ -311,7 +319,7 @@ class Rescue implements AsyncDisposable {
     this.#readsSince.set(first.offset, askedAt);
     try {
       if (reads.length > 1 && source.readSeries !== undefined) {
-        const outcome = await source.readSeries(reads);
+        const outcome = await source.readSeries(reads, ahead);
         if (outcome.milliseconds.length > 0 || outcome.error !== undefined) return outcome;
       }
       return await this.#readOne(first, askedAt);

@@ -1,6 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { MemorySource } from "../../src/blocks/memory.ts";
 import { SliceSource } from "../../src/blocks/slice.ts";
+import { RangeMap } from "../../src/copy/range_map.ts";
+import { FaultySource } from "../support/faulty_source.ts";
 import { assertBytes, patternBytes, PatternSource } from "../support/pattern.ts";
 
 const content = patternBytes(10_000);
@@ -54,4 +56,23 @@ Deno.test("closing the part closes the whole", async () => {
   const whole = new PatternSource(1000);
   await new SliceSource(whole, { offset: 0, length: 10 })[Symbol.asyncDispose]();
   assertEquals(whole.closed, true);
+});
+
+Deno.test("a series of reads is that of the whole, up to the end of the part", async () => {
+  const map = new RangeMap({ offset: 0, length: 8192 }, "+");
+  map.set({ offset: 4096, length: 512 }, "-");
+  const whole = new FaultySource({ map, series: true });
+  const slice = new SliceSource(whole, { offset: 1024, length: 2048 });
+  const reads = [512, 1024, 1536, 2048].map((offset) => ({
+    offset,
+    into: new Uint8Array(512),
+  }));
+  const outcome = await slice.readSeries?.(reads, false);
+  assertEquals([outcome?.milliseconds.length, outcome?.error], [3, undefined]);
+  assertEquals(whole.reads.map(({ offset }) => offset), [1536, 2048, 2560]);
+  assertBytes(reads[1]?.into ?? new Uint8Array(), patternBytes(8192).slice(2048, 2560));
+  assertEquals(
+    new SliceSource(new FaultySource({ map }), { offset: 0, length: 512 }).readSeries,
+    undefined,
+  );
 });

@@ -89,8 +89,8 @@ class FakeThread implements LibcCalls {
   async readSeries(
     ...[descriptor, reads]: Parameters<LibcCalls["readSeries"]>
   ): Promise<SeriesReply> {
-    const milliseconds: number[] = [];
-    for (const { address, length, offset } of reads) {
+    const done: [number, number][] = [];
+    for (const [index, { address, length, offset }] of reads.entries()) {
       const count = await this.call(
         "pread",
         descriptor,
@@ -99,9 +99,9 @@ class FakeThread implements LibcCalls {
         BigInt(offset),
       );
       if (count < length) break;
-      milliseconds.push(1);
+      done.push([index, 1]);
     }
-    return { milliseconds, errno: undefined };
+    return { done, failed: undefined };
   }
 
   #line(call: LibcCall, args: readonly LibcArgument[]): string {

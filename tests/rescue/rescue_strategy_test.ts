@@ -37,9 +37,11 @@ interface Rescued {
 function rescue(
   faults: DriveFaults,
   options: Partial<RescueStrategyOptions> = {},
-  { checks = false, steps = Infinity }: {
+  { checks = false, steps = Infinity, series = false }: {
     readonly checks?: boolean;
     readonly steps?: number;
+    /** Several neighbours at once, read up to the first failure. */
+    readonly series?: boolean;
   } = {},
 ): Rescued {
   const drive = new SimulatedDrive(faults);
@@ -50,7 +52,11 @@ function rescue(
   const enough = 0.99 * drive.readableBytes;
   for (;;) {
     const round: RescueRequest[] = [];
-    while (requests.length < steps) {
+    if (series) {
+      round.push(...readable(drive, strategy, strategy.series(SERIES_BYTES, 50)));
+      requests.push(...round);
+    }
+    while (!series && requests.length < steps) {
       const request = strategy.next();
       if (request === undefined) break;
       round.push(request);
@@ -74,6 +80,28 @@ function rescue(
     }
   }
   return { drive, map, strategy, requests, millisecondsTo99 };
+}
+
+const SERIES_BYTES = 256 * 1024;
+
+/** The requests of a series up to the first that fails; the others are given back. */
+function readable(
+  drive: SimulatedDrive,
+  strategy: RescueStrategy,
+  series: readonly RescueRequest[],
+): readonly RescueRequest[] {
+  const total = series.reduce((sum, { range }) => sum + range.length, 0);
+  assert(series.length <= 50 && (total <= SERIES_BYTES || series.length === 1));
+  for (const [index, { range }] of series.entries()) {
+    const { range: last } = series[index - 1] ?? { range };
+    const isNext = range === last || range.offset === endOf(last) ||
+      endOf(range) === last.offset;
+    assert(isNext, "a series is of neighbours");
+  }
+  const failing = series.findIndex(({ range }) => !drive.canRead(range));
+  const tried = failing < 0 ? series.length : failing + 1;
+  for (const { range } of series.slice(tried).reverse()) strategy.withdraw(range);
+  return series.slice(0, tried);
 }
 
 /** States go one way only, and nothing changes but what is said to. */
@@ -140,7 +168,9 @@ Deno.test("every readable sector is rescued, whatever is wrong with the drive", 
     for (let seed = 0; seed < 2 * VARIANTS.length; seed++) {
       const grain = seed % 3 === 0 ? 4096 : 512;
       const faults = makeFaults(kind, { seed, size: 32 * MIB, grain });
-      assertComplete(rescue(faults, VARIANTS[seed % VARIANTS.length]));
+      const variant = VARIANTS[seed % VARIANTS.length];
+      assertComplete(rescue(faults, variant));
+      assertComplete(rescue(faults, variant, { series: true }));
     }
   }
 });
@@ -148,7 +178,9 @@ Deno.test("every readable sector is rescued, whatever is wrong with the drive", 
 Deno.test("the map goes one way only, and changes where the strategy says", () => {
   for (const kind of FAULT_KINDS) {
     for (const [seed, variant] of VARIANTS.entries()) {
-      rescue(makeFaults(kind, { seed, size: 4 * MIB }), variant, { checks: true });
+      const faults = makeFaults(kind, { seed, size: 4 * MIB });
+      rescue(faults, variant, { checks: true });
+      rescue(faults, variant, { checks: true, series: true });
     }
   }
 });
@@ -312,6 +344,27 @@ Deno.test("slow areas are left for later, then read", () => {
   }
 });
 
+Deno.test("what is given back is asked for again, as if it had not been asked for", () => {
+  const faults = makeFaults("mixed", { seed: 11, size: 4 * MIB });
+  for (const reverse of [false, true]) {
+    const strategies = [1, 2].map(() =>
+      new RescueStrategy({ map: new RangeMap({ offset: 0, length: faults.size }), reverse })
+    );
+    const [once, twice] = strategies;
+    const drive = new SimulatedDrive(faults);
+    if (once === undefined || twice === undefined) throw new Error("two of them");
+    for (let steps = 0;; steps++) {
+      const request = once.next();
+      const series = twice.series(SERIES_BYTES, 50);
+      assertEquals(series[0], request, `step ${steps}`);
+      if (request === undefined) break;
+      for (const { range } of series.slice(1).reverse()) twice.withdraw(range);
+      const report = drive.read(request.range);
+      for (const strategy of strategies) strategy.report(request.range, report);
+    }
+  }
+});
+
 Deno.test("what nobody asked for cannot be reported", () => {
   const strategy = new RescueStrategy({ map: new RangeMap({ offset: 0, length: 4096 }) });
   assertThrows(
@@ -327,7 +380,7 @@ Deno.test("compared with ddrescue: no more failing reads, sooner at 99 %, sooner
       const sums = { ours: [0, 0, 0], theirs: [0, 0, 0] };
       for (let seed = 1; seed <= 6; seed++) {
         const faults = makeFaults(kind, { seed, size: 128 * MIB, grain });
-        const ours = rescue(faults);
+        const ours = rescue(faults, {}, { series: true });
         const drive = new SimulatedDrive(faults);
         const map = new RangeMap({ offset: 0, length: faults.size });
         let to99 = 0;

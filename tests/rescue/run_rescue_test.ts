@@ -81,10 +81,16 @@ class Rescue {
   }
 }
 
+/** The same for sources that read one place at a time, and several in one go. */
+function test(name: string, run: (series: boolean) => Promise<void>): void {
+  Deno.test(name, () => run(false));
+  Deno.test(`in series: ${name}`, () => run(true));
+}
+
 const BAD = [[65_536 + 512, 512], [MIB, 8192], [3 * MIB + 1024, 1024]] as const;
 
-Deno.test("all that can be read is in the image, and both maps say so", async () => {
-  const rescue = new Rescue({ size: 4 * MIB, bad: BAD });
+test("all that can be read is in the image, and both maps say so", async (series) => {
+  const rescue = new Rescue({ series, size: 4 * MIB, bad: BAD });
   assertEquals(await rescue.run(), "finished");
   assertEquals([...rescue.durable.areas()], [...rescue.strategy.map.areas()]);
   assertEquals(
@@ -100,14 +106,16 @@ Deno.test("all that can be read is in the image, and both maps say so", async ()
   assertEquals([last?.unreadableBytes, last?.badAreas, last?.pendingBytes], [9728, 3, 0]);
 });
 
-Deno.test("neighbours are written together", async () => {
-  const rescue = new Rescue({ size: 4 * MIB, bad: BAD });
+test("neighbours are written together", async (series) => {
+  const rescue = new Rescue({ series, size: 4 * MIB, bad: BAD });
   await rescue.run();
   assert(rescue.chunks < rescue.source.reads.length / 3, `${rescue.chunks} chunks`);
 });
 
-Deno.test("reading goes on while a bounded number of chunks is written", async () => {
-  const rescue = new Rescue({ size: 16 * MIB, bad: [] }, { maxRequestBytes: 256 * 1024 });
+test("reading goes on while a bounded number of chunks is written", async (series) => {
+  const rescue = new Rescue({ series, size: 16 * MIB, bad: [] }, {
+    maxRequestBytes: 256 * 1024,
+  });
   const gate = Promise.withResolvers<void>();
   rescue.slowly = () => gate.promise;
   const running = rescue.run({ slots: 4 });
@@ -119,9 +127,10 @@ Deno.test("reading goes on while a bounded number of chunks is written", async (
   assert(rescue.mostConsuming <= 4);
 });
 
-Deno.test("a request that hangs stops neither progress nor Ctrl-C", async () => {
+test("a request that hangs stops neither progress nor Ctrl-C", async (series) => {
   const never = new Promise<void>(() => {});
   const rescue = new Rescue({
+    series,
     size: 4 * MIB,
     bad: BAD,
     delay: (read) => read === 30 ? never : undefined,
@@ -141,9 +150,10 @@ Deno.test("a request that hangs stops neither progress nor Ctrl-C", async () => 
   rescue.assertHonest();
 });
 
-Deno.test("without a success for too long it is given up", async () => {
+test("without a success for too long it is given up", async (series) => {
   const never = new Promise<void>(() => {});
   const rescue = new Rescue({
+    series,
     size: 4 * MIB,
     bad: [],
     delay: (read) => read === 5 ? never : undefined,
@@ -152,34 +162,34 @@ Deno.test("without a success for too long it is given up", async () => {
   rescue.assertHonest();
 });
 
-Deno.test("a medium that goes away ends it; the map tells what is there", async () => {
-  const rescue = new Rescue({ size: 4 * MIB, bad: BAD, goneAtRead: 40 });
+test("a medium that goes away ends it; the map tells what is there", async (series) => {
+  const rescue = new Rescue({ series, size: 4 * MIB, bad: BAD, goneAtRead: 40 });
   const error = await assertRejects(() => rescue.run(), ReadError);
   assertEquals(error.osCode, "ENODEV");
   rescue.assertHonest();
   assert(rescue.durable.total("+") > 0);
 });
 
-Deno.test("a medium that is shorter than it was is no bad sector", async () => {
-  const rescue = new Rescue({ size: 4 * MIB, bad: [], endsAt: 3 * MIB });
+test("a medium that is shorter than it was is no bad sector", async (series) => {
+  const rescue = new Rescue({ series, size: 4 * MIB, bad: [], endsAt: 3 * MIB });
   await assertRejects(() => rescue.run(), ReadError, "it ends there");
   assertEquals(rescue.durable.total("*", "/", "-"), 0);
 });
 
-Deno.test("on-error abort ends at the first failure", async () => {
-  const rescue = new Rescue({ size: 4 * MIB, bad: BAD });
+test("on-error abort ends at the first failure", async (series) => {
+  const rescue = new Rescue({ series, size: 4 * MIB, bad: BAD });
   const error = await assertRejects(() => rescue.run({ onError: "abort" }), ReadError);
   assertEquals(error.osCode, "EIO");
 });
 
-Deno.test("a consumer that fails ends it", async () => {
-  const rescue = new Rescue({ size: 4 * MIB, bad: BAD });
+test("a consumer that fails ends it", async (series) => {
+  const rescue = new Rescue({ series, size: 4 * MIB, bad: BAD });
   rescue.slowly = () => Promise.reject(new ImagingError("environment", "no space"));
   await assertRejects(() => rescue.run(), ImagingError, "no space");
 });
 
-Deno.test("too many bad areas end it, and a pause follows each failure", async () => {
-  const rescue = new Rescue({ size: 4 * MIB, bad: BAD }, { maxBadAreas: 1 });
+test("too many bad areas end it, and a pause follows each failure", async (series) => {
+  const rescue = new Rescue({ series, size: 4 * MIB, bad: BAD }, { maxBadAreas: 1 });
   const start = performance.now();
   assertEquals(await rescue.run({ pauseMilliseconds: 30 }), "max-bad-areas");
   const failures = rescue.progress.at(-1)?.readErrors ?? 0;

@@ -69,6 +69,18 @@ export class SimulatedDrive {
     return { ok, milliseconds };
   }
 
+  /** Would a read succeed now? It is not tried. */
+  canRead(range: Range): boolean {
+    const { bad, tries } = this.#faults;
+    for (let index = firstBehind(bad, range.offset); index < bad.length; index++) {
+      const place = bad[index];
+      if (place === undefined || place.offset >= endOf(range)) break;
+      const tried = (this.#tried.get(place.offset) ?? 0) + 1;
+      if (tried < (tries?.get(place.offset) ?? Infinity)) return false;
+    }
+    return true;
+  }
+
   /** Bytes that can be read, at whatever try. */
   get readableBytes(): number {
     const { bad, tries = new Map<number, number>() } = this.#faults;

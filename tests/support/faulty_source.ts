@@ -1,6 +1,6 @@
 /** A drive that fails where a rescue map says so. */
 import type { RangeMap } from "../../src/copy/range_map.ts";
-import type { BlockSource, Bytes } from "../../src/core/block.ts";
+import type { BlockSource, Bytes, PlacedRead, SeriesOutcome } from "../../src/core/block.ts";
 import { ReadError } from "../../src/core/errors.ts";
 import { intersection, type Range } from "../../src/core/range.ts";
 import { PatternSource } from "./pattern.ts";
@@ -21,6 +21,8 @@ export interface FaultySourceOptions {
   readonly endsAt?: number;
   /** Awaited before a read answers; a promise that never settles is a read that hangs. */
   readonly delay?: (read: number, offset: number) => Promise<void> | undefined;
+  /** Does it read several places in one go? */
+  readonly series?: boolean;
 }
 
 /** Counts and remembers its reads; see {@linkcode FaultySourceOptions}. */
@@ -32,6 +34,7 @@ export class FaultySource implements BlockSource {
   readonly #content: BlockSource;
   /** The requests so far, in their order. */
   readonly reads: Range[] = [];
+  readonly readSeries?: NonNullable<BlockSource["readSeries"]>;
   /** Reads that have not settled. */
   underWay = 0;
 
@@ -41,6 +44,22 @@ export class FaultySource implements BlockSource {
     this.size = options.map.range.length;
     this.#content = options.content ??
       new PatternSource(this.size, { sectorSize: this.sectorSize });
+    if (options.series === true) this.readSeries = (reads) => this.#readSeries(reads);
+  }
+
+  async #readSeries(reads: readonly PlacedRead[]): Promise<SeriesOutcome> {
+    const milliseconds: number[] = [];
+    for (const { offset, into } of reads) {
+      try {
+        const length = await this.readAt(offset, into);
+        if (length < into.length) break;
+      } catch (error) {
+        if (!(error instanceof ReadError)) throw error;
+        return { milliseconds, error };
+      }
+      milliseconds.push(0.1);
+    }
+    return { milliseconds, error: undefined };
   }
 
   async readAt(offset: number, into: Bytes): Promise<number> {
