@@ -5,6 +5,7 @@ import { parseCommandLine, type Request } from "./arguments.ts";
 import { Console, type ConsoleOptions } from "./console.ts";
 import { EXIT_BUG, EXIT_OF_ERROR, EXIT_OF_OUTCOME } from "./exit_codes.ts";
 import { commandHelp, programHelp } from "./help.ts";
+import { COMMIT } from "./commit.ts";
 import { VERSION, versionText } from "./version.ts";
 
 /** After Ctrl-C the program ends within this time, whatever a device does. */
@@ -78,6 +79,12 @@ async function runCommand(request: Extract<Request, { kind: "run" }>): Promise<n
   };
   for (const signal of backend.host.stopSignals) Deno.addSignalListener(signal, onSignal);
   const context: CommandContext = {
+    program: {
+      text: `sectorshot ${VERSION}`,
+      version: VERSION,
+      commit: COMMIT === "" ? undefined : COMMIT,
+      arguments: Deno.args,
+    },
     backend,
     json: consoleOptions.json,
     signal: cancel.signal,

@@ -1,5 +1,6 @@
 /** Every verb there is: one line each. */
 export { clone } from "./clone.ts";
+export { convert } from "./convert.ts";
 export { hash } from "./hash.ts";
 export { info } from "./info.ts";
 export { list } from "./list.ts";

@@ -44,8 +44,21 @@ export interface CommandResult {
   readonly stdoutIsData?: boolean;
 }
 
+/** The program itself, as reports and images name it. */
+export interface ProgramIdentity {
+  /** "sectorshot 0.1.0" */
+  readonly text: string;
+  /** "0.1.0" */
+  readonly version: string;
+  /** Undefined where it is not known. */
+  readonly commit: string | undefined;
+  /** The command line as it was given. */
+  readonly arguments: readonly string[];
+}
+
 /** The world around a verb. */
 export interface CommandContext {
+  readonly program: ProgramIdentity;
   readonly backend: DeviceBackend;
   /** Was `--json` given? Then stdout belongs to the events. */
   readonly json: boolean;

@@ -1,7 +1,8 @@
-import type { Range } from "../core/range.ts";
+import { type Range, totalLength } from "../core/range.ts";
 import { formatBytes, formatCount } from "../core/units.ts";
 import { printable } from "../core/text.ts";
 import type { FileSystemIdentity } from "../filesystems/file_system.ts";
+import { rangeLines, rangesJson } from "../report/ranges_text.ts";
 import { sizeText } from "../report/rate_text.ts";
 import { tableLines } from "../report/table_text.ts";
 import {
@@ -23,7 +24,8 @@ export const info: Command = {
   details: [
     "Shows size and sectors, the partition table (MBR with logical partitions, GPT with " +
     "both copies checked), what each partition holds, the gaps between them, and what is " +
-    "odd about all that.",
+    "odd about all that. Of a container also what it says of itself: case, examiner, " +
+    "digests, unreadable sectors.",
   ],
   examples: ["sectorshot info /dev/sdb", "sectorshot info card.img --json"],
   options: [],
@@ -66,6 +68,7 @@ function contentLines(path: string, medium: OpenedMedium, content: DiskContent):
         `serial ${printable(serial ?? "unknown")}, ${bus}`,
     );
   }
+  lines.push(...imageLines(medium));
   if (fileSystem !== undefined) lines.push(`content: ${fileSystemText(fileSystem)}`);
   lines.push(`partition table: ${table.title}`);
   if (table.diskGuid !== undefined) lines.push(`disk GUID: ${table.diskGuid}`);
@@ -75,6 +78,31 @@ function contentLines(path: string, medium: OpenedMedium, content: DiskContent):
   }
   if (partitions.length > 0) lines.push("", ...partitionTable(content));
   return lines;
+}
+
+/** What an image tells beside its content. */
+function imageLines({ source, image }: OpenedMedium): string[] {
+  if (image === undefined) return [];
+  const { metadata, digests = [], unreadable = [] } = image;
+  const lines = metadata.map(([name, value]) => `${printable(name)}: ${printable(value)}`);
+  for (const { algorithm, hex } of digests) lines.push(`kept ${algorithm}: ${hex}`);
+  if (unreadable.length > 0) {
+    const list = { ranges: unreadable, bytes: totalLength(unreadable) };
+    lines.push(...rangeLines("unreadable when it was made", list, source.sectorSize));
+  }
+  return lines;
+}
+
+function imageJson({ image }: OpenedMedium): unknown {
+  if (image === undefined || image.metadata.length === 0) return null;
+  const { metadata, digests = [], unreadable = [], files = [], findings } = image;
+  return {
+    metadata: metadata.map(([name, value]) => ({ name, value })),
+    hashes: Object.fromEntries(digests.map(({ algorithm, hex }) => [algorithm, hex])),
+    unreadable: rangesJson(unreadable),
+    files,
+    findings,
+  };
 }
 
 function partitionTable({ table, partitions, gaps }: DiskContent): string[] {
@@ -128,6 +156,7 @@ function contentJson(
     size: source.size,
     sectorSize: source.sectorSize,
     physicalSectorSize: physicalSectorSize(medium),
+    image: imageJson(medium),
     fileSystem: fileSystemJson(fileSystem),
     table: {
       scheme: table.scheme,

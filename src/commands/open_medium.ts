@@ -3,7 +3,10 @@ import { StreamSource } from "../blocks/stdio.ts";
 import type { BlockSource } from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
 import type { Location } from "../devices/device.ts";
+import { ZlibPool } from "../copy/zlib_pool.ts";
+import type { OpenedImage } from "../formats/image_format.ts";
 import { openImage } from "../formats/registry.ts";
+import { imageFolder } from "./image_folder.ts";
 import { missingPath } from "./missing_path.ts";
 import { bytesOption, type CommandContext, type Invocation } from "./command.ts";
 
@@ -14,6 +17,8 @@ export interface OpenedMedium extends AsyncDisposable {
   readonly location: Location | undefined;
   /** Can it be read more than once, and in any order? */
   readonly seekable: boolean;
+  /** What else a file tells that is an image; undefined for all others. */
+  readonly image: OpenedImage | undefined;
 }
 
 /** How a medium is opened. */
@@ -93,10 +98,34 @@ export async function openMedium(
         { hint: isDevice ? "put a card or disc into the drive" : "choose another file" },
       );
     }
-    const source = location.kind === "file" ? (await openImage(opened)).media : opened;
-    return ownedMedium(source, location, true);
+    if (location.kind === "device") return ownedMedium(opened, location, true);
+    return await openImageMedium(context, path, opened, location);
   } catch (error) {
     await opened[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function openImageMedium(
+  context: CommandContext,
+  path: string,
+  file: BlockSource,
+  location: Location,
+): Promise<OpenedMedium> {
+  const zlib = new ZlibPool();
+  try {
+    const image = await openImage(file, { folder: imageFolder(context, path), zlib });
+    for (const finding of image.findings) context.note(finding);
+    const medium = ownedMedium(image.media, location, true, image);
+    return {
+      ...medium,
+      async [Symbol.asyncDispose](): Promise<void> {
+        await medium[Symbol.asyncDispose]();
+        zlib[Symbol.dispose]();
+      },
+    };
+  } catch (error) {
+    zlib[Symbol.dispose]();
     throw error;
   }
 }
@@ -105,11 +134,13 @@ function ownedMedium(
   source: BlockSource,
   location: Location | undefined,
   seekable: boolean,
+  image?: OpenedImage,
 ): OpenedMedium {
   return {
     source,
     location,
     seekable,
+    image,
     [Symbol.asyncDispose]: () => source[Symbol.asyncDispose](),
   };
 }

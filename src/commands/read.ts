@@ -1,4 +1,5 @@
 import { StreamConsumer } from "../blocks/stdio.ts";
+import { WatchedSource } from "../blocks/watched_source.ts";
 import { compareMedia, provesSame } from "../copy/compare_media.ts";
 import { type Digest, hashConsumers } from "../copy/hash_consumers.ts";
 import type { RangeMap } from "../copy/range_map.ts";
@@ -6,16 +7,16 @@ import { GONE, sequentialPolicy } from "../copy/read_policy.ts";
 import { resumePolicy } from "../copy/resume_policy.ts";
 import { DEFAULT_CHUNK_BYTES, runCopy } from "../copy/run_copy.ts";
 import { SAVE_INTERVAL_MILLISECONDS, TrackedConsumer } from "../copy/tracked_consumer.ts";
-import type { BlockSource, ChunkConsumer } from "../core/block.ts";
+import type { BlockSource, ChunkConsumer, CopyProgress } from "../core/block.ts";
 import { ImagingError, ReadError, VerifyError } from "../core/errors.ts";
 import { mergeRanges, type Range, totalLength } from "../core/range.ts";
 import { formatBytes } from "../core/units.ts";
 import type { FileAccess } from "../devices/device.ts";
 import type { ImageFormat, ImageSummary, ImageWriter } from "../formats/image_format.ts";
 import { formatForOutput } from "../formats/registry.ts";
-import { formatDigestLine } from "../hashes/digest_file.ts";
 import type { HashAlgorithm } from "../hashes/hash_algorithm.ts";
 import { HASH_ALGORITHMS } from "../hashes/registry.ts";
+import { RateCurve } from "../report/manifest_rate_curve.ts";
 import { rangeLines, rangesJson } from "../report/ranges_text.ts";
 import { rateText, sizeText } from "../report/rate_text.ts";
 import {
@@ -30,6 +31,8 @@ import {
   SHARED_OPTIONS,
   valueOf,
 } from "./command.ts";
+import { writeDigestFiles } from "./digest_files.ts";
+import { IMAGE_OPTIONS } from "./evidence_options.ts";
 import { digestLines, digestsJson, hashMedium } from "./hash_medium.ts";
 import { chosenPart, openMedium } from "./open_medium.ts";
 import { identityOf, isUnfinished, PartialImage, type RescueStage } from "./partial_image.ts";
@@ -40,6 +43,22 @@ import {
   checkNames,
   warnAboutSelf,
 } from "./read_destination.ts";
+import {
+  againLines,
+  hasChanged,
+  hashFactsOf,
+  listWindows,
+  sourceAgain,
+} from "./read_extras.ts";
+import { hashWindowOption, windowListPath } from "./hash_windows.ts";
+import {
+  checkReportNames,
+  mapAreas,
+  onSource,
+  type ReportInput,
+  writeReport,
+} from "./report_files.ts";
+import { isOnePass, readInOnePass } from "./read_in_one_pass.ts";
 import {
   clearMarkers,
   gaveUp,
@@ -71,9 +90,9 @@ export const read: Command = {
   usage: "SOURCE IMAGE",
   summary: "copy a device (or file) into an image",
   details: [
-    "Reads every byte of SOURCE in order, with its digests, into the raw image IMAGE " +
-    "(.img .dd .raw .bin .iso, or - for stdout). The digest is printed and kept beside " +
-    "the image, as `sha256sum -c` reads it.",
+    "Reads every byte of SOURCE in order, with its digests, into the image IMAGE (raw: .img " +
+    ".dd .raw .bin .iso, or - for stdout). The digest is printed and kept beside a raw " +
+    "image, as `sha256sum -c` reads it, or in the container.",
     "While it runs the image is IMAGE.part, with a map IMAGE.map in the form of GNU " +
     "ddrescue. After any interruption the same command goes on where the map says.",
     "At the first place that cannot be read, or only slowly, the rest is rescued as GNU " +
@@ -82,11 +101,15 @@ export const read: Command = {
     "over ours. Unreadable sectors are zeros in the image and - in the map; they are listed, " +
     "the map stays, and the exit code is 4. --retries tries them again, also later.",
     "Zeros become holes in the image file where the file system has holes.",
+    "Evidence containers (.E01, .S01, .aff) and split images (.001) are written in one go, " +
+    "in order: unreadable sectors are zeros in them and are named; after an interruption " +
+    "they are begun anew. A failing disk is better rescued into an .img and converted.",
   ],
   examples: [
     "sectorshot read /dev/sdb card.img",
     "sectorshot read /dev/sdb card.img --hash md5,sha256 --verify",
     "sectorshot read /dev/sdb - --hash none | ssh host 'cat > card.img'",
+    "sectorshot read /dev/sdb card.E01 --case 2026-17 --examiner 'A. Author' --verify --report",
   ],
   options: [
     SHARED_OPTIONS.hash,
@@ -101,6 +124,11 @@ export const read: Command = {
     { name: "force", help: "replace IMAGE if it exists" },
     { name: "wait", help: "wait for a device that went away, and go on with it" },
     ...RESCUE_OPTIONS,
+    { name: "also", value: "FILE", help: "a second image, written at the same time" },
+    { name: "verify-source", help: "read SOURCE again at the end, and compare" },
+    { name: "hash-window", value: "N", help: "digests of every N bytes, in IMAGE.windows" },
+    { name: "report", help: "write IMAGE.json, IMAGE.txt and IMAGE.html about it all" },
+    ...IMAGE_OPTIONS,
   ],
   positionals: { min: 2, max: 2 },
   run,
@@ -145,16 +173,34 @@ async function readOnce(
     });
   }
   if (format === undefined) checkForStream(invocation);
+  else if (isOnePass(invocation, format)) {
+    return await readInOnePass(invocation, context, format);
+  }
   await using files = context.backend.openFiles();
   const mapPath = valueOf(invocation, "map") ?? `${imagePath}.map`;
   const adopt = format !== undefined && !replace &&
     await isUnfinished(context.backend, files, imagePath, mapPath, rescue.retries);
   if (format !== undefined) await checkDestination(context, imagePath, replace || adopt);
+  const windowBytes = hashWindowOption(invocation, algorithms);
+  const begun = new Date();
   const medium = await openMedium(context, positional(invocation, 0));
   await using _medium = closedInTime(medium);
-  const { source, offset } = chosenPart(invocation, medium);
+  const { source: part, offset } = chosenPart(invocation, medium);
+  const source = new WatchedSource(part);
   const chunkBytes = blockSizeOption(invocation, source.sectorSize) ?? DEFAULT_CHUNK_BYTES;
-  const job: ReadJob = { context, source, algorithms, chunkBytes, started: performance.now() };
+  const curve = new RateCurve();
+  const started = performance.now();
+  const job: ReadJob = {
+    context,
+    source,
+    algorithms,
+    chunkBytes,
+    started,
+    onProgress(progress): void {
+      curve.add((performance.now() - started) / 1000, progress.doneBytes);
+      context.progress(progress);
+    },
+  };
   context.phase(`reading ${source.name}`);
   if (format === undefined) return await readToStdout(job, rescue);
   await checkNames(context, [
@@ -162,12 +208,16 @@ async function readOnce(
     { path: `${imagePath}.part`, role: "the image in the making" },
     { path: mapPath, role: "the map" },
     { path: `${mapPath}.tmp`, role: "the map being saved" },
+    ...windowBytes === undefined
+      ? []
+      : [{ path: windowListPath(imagePath), role: "the hashes of windows" }],
     ...algorithms.flatMap(({ id, extension }) => [
       { path: `${imagePath}.${extension}`, role: `the ${id} digest` },
       { path: `${imagePath}.${extension}.tmp`, role: `the ${id} digest being saved` },
     ]),
   ], medium.location);
   await checkDigests(context, imagePath, mapPath, algorithms, replace);
+  if (isSet(invocation, "report")) await checkReportNames(context, imagePath, replace);
   await checkFileLimit(context, imagePath, source.size);
   await warnAboutSelf(context, imagePath, medium.location);
   const domain = rescue.domainPath === undefined
@@ -188,13 +238,35 @@ async function readOnce(
     files,
     partial,
     imagePath,
+    mapPath,
     format,
     intervalMilliseconds,
     sparse,
     verify: isSet(invocation, "verify"),
+    verifySource: isSet(invocation, "verify-source"),
+    windowBytes,
     replace,
     rescue,
     domain,
+    report: !isSet(invocation, "report") ? undefined : (written) =>
+      writeReport({
+        context,
+        invocation,
+        files,
+        medium,
+        basePath: imagePath,
+        started: begun,
+        ended: new Date(),
+        part: { offset, length: source.size },
+        readErrors: source.errors,
+        curve,
+        ...written,
+        unreadable: onSource(written.unreadable, offset),
+        areas: written.areas?.map((area) => ({
+          ...area,
+          offsetBytes: area.offsetBytes + offset,
+        })),
+      }),
   });
 }
 
@@ -218,6 +290,7 @@ interface ReadJob {
   readonly chunkBytes: number;
   /** Milliseconds. */
   readonly started: number;
+  onProgress(progress: CopyProgress): void;
 }
 
 /** Where it goes. */
@@ -225,15 +298,34 @@ interface ReadTarget {
   readonly files: FileAccess;
   readonly partial: PartialImage;
   readonly imagePath: string;
+  readonly mapPath: string;
   readonly format: ImageFormat;
   readonly intervalMilliseconds: number;
   readonly sparse: boolean;
   readonly verify: boolean;
+  readonly verifySource: boolean;
+  /** Set when the digests of windows are to be kept. */
+  readonly windowBytes: number | undefined;
   readonly replace: boolean;
   readonly rescue: RescueOptions;
   /** Only these places are read; all where it is absent. */
   readonly domain: readonly Range[] | undefined;
+  /** Writes a report, and answers its files; absent where none is wanted. */
+  readonly report: ((written: WrittenFacts) => Promise<readonly string[]>) | undefined;
 }
+
+/** What a report is told at the end; places as the part of the source counts them. */
+type WrittenFacts = Pick<
+  ReportInput,
+  | "seconds"
+  | "readBytes"
+  | "unreadable"
+  | "areas"
+  | "images"
+  | "hashes"
+  | "hashWindowPath"
+  | "mapPath"
+>;
 
 function intervalOption(invocation: Invocation): number {
   const text = valueOf(invocation, "map-interval");
@@ -305,13 +397,16 @@ async function readToImage(job: ReadJob, target: ReadTarget): Promise<CommandRes
     await partial.saveMap(map);
     return unfinishedResult(job, partPath, map);
   }
+  const readSeconds = (performance.now() - job.started) / 1000;
   if (target.verify) await verifyImage(job, partPath, digests, bad);
+  const again = target.verifySource
+    ? await sourceAgain(context, source, digests, job.chunkBytes)
+    : undefined;
+  const windows = target.windowBytes === undefined
+    ? undefined
+    : await listWindows({ ...target, ...job, partPath, windowBytes: target.windowBytes });
   // Before the image gets its name: then all that belongs to it is there.
-  for (const digest of digests) {
-    const line = formatDigestLine(digest.hex, context.backend.host.paths.nameOf(imagePath));
-    const path = `${imagePath}.${digest.algorithm.extension}`;
-    await files.writeAtomically(path, new TextEncoder().encode(`${line}\n`));
-  }
+  await writeDigestFiles(context, files, imagePath, digests);
   if (target.replace) {
     // Digests of the image that is replaced would call the new one wrong.
     const made = digests.map(({ algorithm }) => algorithm);
@@ -320,6 +415,29 @@ async function readToImage(job: ReadJob, target: ReadTarget): Promise<CommandRes
     }
   }
   await partial.complete(target.replace);
+  const isKept = map !== undefined && bad.length > 0;
+  const reports = await target.report?.({
+    seconds: { all: (performance.now() - job.started) / 1000, reading: readSeconds },
+    readBytes: summary.size,
+    unreadable: bad,
+    areas: map === undefined ? undefined : mapAreas(map.areas(), 0),
+    images: [{
+      path: imagePath,
+      format: format.title,
+      layout: null,
+      compression: null,
+      files: [imagePath],
+      result: "complete",
+      message: null,
+    }],
+    hashes: hashFactsOf(
+      digests,
+      [{ path: imagePath, verified: target.verify ? digests[0] : undefined }],
+      again,
+    ),
+    hashWindowPath: windows,
+    mapPath: isKept ? target.mapPath : undefined,
+  });
   return resultOf(job, imagePath, {
     bytes: summary.size,
     bad,
@@ -327,6 +445,9 @@ async function readToImage(job: ReadJob, target: ReadTarget): Promise<CommandRes
     savedBytes,
     holeBytes: summary.holeBytes,
     verified: target.verify,
+    again,
+    windows,
+    reports,
   });
 }
 
@@ -344,7 +465,7 @@ async function copyStream(job: ReadJob, writer: ImageWriter): Promise<Copied> {
     policy: sequentialPolicy(source, { chunkBytes, onBad: "zero" }),
     consumers: [writer, ...hashConsumers(algorithms, source.size)],
     chunkBytes,
-    onProgress: (progress) => context.progress(progress),
+    onProgress: (progress) => job.onProgress(progress),
     signal: context.signal,
   });
   const [summary, ...digests] = results as [ImageSummary, ...Digest[]];
@@ -378,6 +499,7 @@ async function copyMedium(
         tracked,
         options: rescue,
         domain,
+        onProgress: (progress) => job.onProgress(progress),
         onStage: (now) => {
           stage = now;
         },
@@ -433,7 +555,7 @@ async function copyInOrder(
       chunkBytes,
       onProgress: (progress) => {
         successAt = performance.now();
-        context.progress(progress);
+        job.onProgress(progress);
       },
       signal: AbortSignal.any([context.signal, late.signal]),
     });
@@ -564,11 +686,17 @@ interface ReadSummary {
   readonly savedBytes?: number;
   readonly holeBytes?: number;
   readonly verified?: boolean;
+  /** The source, read a second time. */
+  readonly again?: Digest | undefined;
+  /** Path of the list of windows. */
+  readonly windows?: string | undefined;
+  /** Paths of the report. */
+  readonly reports?: readonly string[] | undefined;
 }
 
 function resultOf(job: ReadJob, image: string, summary: ReadSummary): CommandResult {
   const { source, started } = job;
-  const { bytes, bad, digests, savedBytes = 0 } = summary;
+  const { bytes, bad, digests, savedBytes = 0, again, windows, reports = [] } = summary;
   const seconds = (performance.now() - started) / 1000;
   const badBytes = totalLength(bad);
   const target = image === "-" ? "stdout" : image;
@@ -579,18 +707,25 @@ function resultOf(job: ReadJob, image: string, summary: ReadSummary): CommandRes
     ...digestLines(digests),
   ];
   if (summary.verified) text.push("verified: the image was read again and is the same");
+  text.push(...againLines(digests, again));
+  if (windows !== undefined) text.push(`hashes of its windows: ${windows}`);
+  if (reports.length > 0) text.push(`report: ${reports.join(", ")}`);
+  const isChanged = again !== undefined && hasChanged(digests, again);
   if (badBytes > 0) {
     text.push(...rangeLines("unreadable", { ranges: bad, bytes: badBytes }, source.sectorSize));
     text.push("They are zeros in the image.");
   }
   return {
-    outcome: badBytes > 0 ? "unreadable" : "done",
+    outcome: isChanged ? "mismatch" : badBytes > 0 ? "unreadable" : "done",
     text,
     json: {
       source: source.name,
       image,
       bytes,
       hashes: digestsJson(digests),
+      sourceAgain: again === undefined ? null : digestsJson([again]),
+      hashWindows: windows ?? null,
+      report: reports,
       badBytes,
       bad: rangesJson(bad),
       resumedBytes: savedBytes,

@@ -5,7 +5,7 @@ import type { Command } from "./command.ts";
 export { backend } from "../devices/registry.ts";
 
 /** The verbs in the order of the help. */
-const ORDER = ["list", "info", "read", "write", "verify", "clone", "hash", "map"];
+const ORDER = ["list", "info", "read", "write", "verify", "clone", "hash", "convert", "map"];
 
 /** Every verb. */
 export const COMMANDS: readonly Command[] = Object.values(all).toSorted(

@@ -27,6 +27,7 @@ export interface ImageRescue {
   readonly options: RescueOptions;
   /** Only these places; all where it is absent. */
   readonly domain: readonly Range[] | undefined;
+  onProgress(progress: CopyProgress): void;
   /** Told what the map's status line shall say from now on. */
   onStage(stage: RescueStage): void;
 }
@@ -53,7 +54,8 @@ export function needsRescue(map: RangeMap, { retries, reverse }: RescueOptions):
  * the map is right in each case.
  */
 export async function rescueImage(rescue: ImageRescue): Promise<void> {
-  const { context, source, partial, map, tracked, options, domain, onStage } = rescue;
+  const { context, source, partial, map, tracked, options, domain, onProgress, onStage } =
+    rescue;
   const { skip, minRate, maxBadAreas } = options;
   const stage = partial.savedStage;
   const strategy = new RescueStrategy({
@@ -87,7 +89,7 @@ export async function rescueImage(rescue: ImageRescue): Promise<void> {
     onProgress: (progress) => {
       onStage({ phase: progress.phase, pass: progress.pass, position: progress.position });
       tracked.saveIfDue();
-      context.progress(rescueProgress(progress));
+      onProgress(rescueProgress(progress));
     },
     onError: options.onError === "abort" ? "abort" : "rescue",
     pauseMilliseconds: options.pauseMilliseconds,

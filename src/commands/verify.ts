@@ -1,12 +1,19 @@
+import { DamageTolerantSource } from "../blocks/damage_tolerant.ts";
 import { compareMedia, type MediaComparison, provesSame } from "../copy/compare_media.ts";
+import { type Digest, hashConsumers } from "../copy/hash_consumers.ts";
+import { sequentialPolicy } from "../copy/read_policy.ts";
+import { DEFAULT_CHUNK_BYTES, runCopy } from "../copy/run_copy.ts";
+import { type WindowCheck, WindowCheckConsumer } from "../copy/window_hash_consumer.ts";
 import type { BlockSource } from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
-import { totalLength } from "../core/range.ts";
+import { type Range, totalLength } from "../core/range.ts";
 import { formatCount } from "../core/units.ts";
 import type { FileAccess } from "../devices/device.ts";
+import type { StoredDigest } from "../formats/image_format.ts";
 import { parseDigestList } from "../hashes/digest_file.ts";
 import type { HashAlgorithm } from "../hashes/hash_algorithm.ts";
 import { findHash, HASH_ALGORITHMS, hashOfLine } from "../hashes/registry.ts";
+import { parseWindowFile, type WindowFile } from "../hashes/window_file.ts";
 import { rangeLines, rangesJson } from "../report/ranges_text.ts";
 import { rateText, sizeText } from "../report/rate_text.ts";
 import {
@@ -19,7 +26,7 @@ import {
   SHARED_OPTIONS,
   valueOf,
 } from "./command.ts";
-import { hashMedium } from "./hash_medium.ts";
+import { windowListPath } from "./hash_windows.ts";
 import { openMedium } from "./open_medium.ts";
 
 export const verify: Command = {
@@ -31,9 +38,10 @@ export const verify: Command = {
     "With TARGET: compares byte by byte, reading a device past every cache. Where they " +
     "differ is listed in bytes and sectors, and the exit code is 2. An image that is " +
     "shorter than TARGET is compared over its own length.",
-    "Without TARGET: reads the image and compares its digests with those that lie beside " +
-    "it (IMAGE.sha256, .sha1, .md5, .sha512, .b3, or a list such as SHA256SUMS), or with " +
-    "--expect.",
+    "Without TARGET: reads the image and compares its digests with those that it keeps, that " +
+    "lie beside it (IMAGE.sha256, .sha1, .md5, .sha512, .b3, or a list such as SHA256SUMS), " +
+    "or with --expect, and its windows with IMAGE.windows. Of containers every part's own " +
+    "checksum is checked; damaged parts are listed.",
   ],
   examples: [
     "sectorshot verify card.img /dev/sdb",
@@ -157,12 +165,17 @@ async function verifyDigests(
 ): Promise<CommandResult> {
   const started = performance.now();
   await using medium = await openMedium(context, positional(invocation, 0));
-  const { source } = medium;
+  const source = new DamageTolerantSource(medium.source);
   await using files = context.backend.openFiles();
-  const expectations = expect !== undefined
-    ? [parseExpectation(expect)]
-    : await findExpectations(files, imagePath, context.backend.host.paths.nameOf(imagePath));
-  if (expectations.length === 0) {
+  const name = context.backend.host.paths.nameOf(imagePath);
+  const expectations = expect !== undefined ? [parseExpectation(expect)] : [
+    ...keptExpectations(medium.image?.digests ?? []),
+    ...await findExpectations(files, imagePath, name),
+  ];
+  const list = await readWindowList(files, windowListPath(imagePath));
+  // Parts of containers have checksums of their own, which reading checks.
+  const isContainer = medium.image?.digests !== undefined;
+  if (expectations.length === 0 && list === undefined && !isContainer) {
     throw new ImagingError(
       "usage",
       `cannot verify ${imagePath}: there is no digest beside it`,
@@ -173,14 +186,58 @@ async function verifyDigests(
   }
   context.phase(`verifying ${imagePath}`);
   const algorithms = [...new Set(expectations.map((each) => each.algorithm))];
-  const chunkBytes = blockSizeOption(invocation, source.sectorSize);
-  const { bytes, bad, digests } = await hashMedium(context, source, algorithms, chunkBytes);
+  const chunkBytes = blockSizeOption(invocation, source.sectorSize) ?? DEFAULT_CHUNK_BYTES;
+  const windows = list === undefined ? undefined : new WindowCheckConsumer(list);
+  const { bytes, bad, results } = await runCopy({
+    policy: sequentialPolicy(source, { chunkBytes, onBad: "zero" }),
+    consumers: [
+      ...hashConsumers(algorithms, source.size),
+      ...windows === undefined ? [] : [windows],
+    ],
+    chunkBytes,
+    onProgress: (progress) => context.progress(progress),
+    signal: context.signal,
+  });
+  const digests = results.slice(0, algorithms.length) as Digest[];
   const checks = expectations.map(({ algorithm, hex, from }) => {
     const actual = digests.find((each) => each.algorithm === algorithm)?.hex ?? "";
     return { algorithm: algorithm.id, expected: hex, actual, from, same: actual === hex };
   });
-  const isSame = checks.every((check) => check.same);
-  const seconds = (performance.now() - started) / 1000;
+  return verifiedResult({
+    imagePath,
+    source,
+    bytes,
+    bad,
+    checks,
+    windows: windows === undefined ? undefined : results.at(-1) as WindowCheck,
+    seconds: (performance.now() - started) / 1000,
+  });
+}
+
+/** What an image was compared with, and what came of it. */
+interface Verified {
+  readonly imagePath: string;
+  readonly source: DamageTolerantSource;
+  readonly bytes: number;
+  readonly bad: readonly Range[];
+  readonly checks: readonly {
+    readonly algorithm: string;
+    readonly expected: string;
+    readonly actual: string;
+    readonly from: string;
+    readonly same: boolean;
+  }[];
+  /** Undefined where there is no list of windows. */
+  readonly windows: WindowCheck | undefined;
+  readonly seconds: number;
+}
+
+function verifiedResult(verified: Verified): CommandResult {
+  const { imagePath, source, bytes, bad, checks, windows, seconds } = verified;
+  const { damaged } = source;
+  const areWindowsSame = windows === undefined ||
+    (windows.differingWindows === 0 && windows.missingBytes === 0);
+  const isSame = checks.every((check) => check.same) && damaged.length === 0 && areWindowsSame;
   const text = [
     `${imagePath}: ${sizeText(bytes)} verified ${rateText(bytes, seconds)}`,
     ...checks.flatMap(({ algorithm, expected, actual, from, same }) =>
@@ -190,16 +247,77 @@ async function verifyDigests(
         `  found    ${actual}`,
       ]
     ),
+    ...windowLines(imagePath, source.sectorSize, windows),
   ];
-  if (bad.length > 0) {
-    const list = { ranges: bad, bytes: totalLength(bad) };
-    text.push(...rangeLines("unreadable", list, source.sectorSize));
+  for (const [heading, ranges] of [["damaged", damaged], ["unreadable", bad]] as const) {
+    if (ranges.length === 0) continue;
+    text.push(
+      ...rangeLines(heading, { ranges, bytes: totalLength(ranges) }, source.sectorSize),
+    );
+  }
+  if (checks.length === 0 && damaged.length === 0 && windows === undefined) {
+    text.push("no digest is kept in it; the checksums of its parts are right");
   }
   return {
     outcome: !isSame ? "mismatch" : bad.length > 0 ? "unreadable" : "done",
     text,
-    json: { image: imagePath, bytes, same: isSame, checks, bad: rangesJson(bad), seconds },
+    json: {
+      image: imagePath,
+      bytes,
+      same: isSame,
+      checks,
+      damaged: rangesJson(damaged),
+      windows: windows === undefined ? null : {
+        differing: rangesJson(windows.differing),
+        differingWindows: windows.differingWindows,
+        missingBytes: windows.missingBytes,
+      },
+      bad: rangesJson(bad),
+      seconds,
+    },
   };
+}
+
+function windowLines(
+  imagePath: string,
+  sectorSize: number,
+  windows: WindowCheck | undefined,
+): string[] {
+  if (windows === undefined) return [];
+  const { differing, differingWindows, differingBytes, missingBytes, furtherBytes } = windows;
+  const lines: string[] = [];
+  if (differingWindows === 0 && missingBytes === 0) {
+    lines.push(`windows: OK, as in ${windowListPath(imagePath)}`);
+  }
+  if (differingWindows > 0) {
+    const list = { ranges: differing, bytes: differingBytes };
+    lines.push(
+      `windows: ${differingWindows} DIFFER from ${windowListPath(imagePath)}`,
+      ...rangeLines("in differing windows", list, sectorSize),
+    );
+  }
+  if (missingBytes > 0) lines.push(`windows: the last ${sizeText(missingBytes)} are missing`);
+  if (furtherBytes > 0) lines.push(`windows: ${sizeText(furtherBytes)} more than they cover`);
+  return lines;
+}
+
+/** What an image itself says of its content. */
+function keptExpectations(digests: readonly StoredDigest[]): Expectation[] {
+  return digests.flatMap(({ algorithm: id, hex }) => {
+    const algorithm = findHash(id);
+    return algorithm === undefined ? [] : [{ algorithm, hex, from: "the image itself" }];
+  });
+}
+
+/** The largest list of windows that is read. */
+const MAX_LIST_BYTES = 1024 ** 3;
+
+async function readWindowList(
+  files: FileAccess,
+  path: string,
+): Promise<WindowFile | undefined> {
+  const content = await files.read(path, MAX_LIST_BYTES);
+  return content === undefined ? undefined : parseWindowFile(content, path);
 }
 
 function parseExpectation(text: string): Expectation {

@@ -26,9 +26,10 @@ export class HashThread implements Disposable {
     };
   }
 
-  /** Begins a new digest. */
-  start(): void {
-    this.#worker.postMessage({ start: this.#algorithm } satisfies HashRequest);
+  /** Begins a new digest, or one for each so many bytes. */
+  start(windowBytes?: number): void {
+    const request: HashRequest = { start: this.#algorithm, windowBytes };
+    this.#worker.postMessage(request);
   }
 
   /** Takes the next bytes; they must stay as they are until it resolves. */
@@ -36,7 +37,16 @@ export class HashThread implements Disposable {
     await this.#ask({ address: addressOf(bytes), length: bytes.length });
   }
 
-  /** The digest of what came since `start`. */
+  /** As `update`; answers the digests of the windows that ended, one behind the other. */
+  async updateWindows(bytes: Bytes): Promise<Uint8Array> {
+    const request = { address: addressOf(bytes), length: bytes.length };
+    return await this.#ask(request) ?? new Uint8Array();
+  }
+
+  /**
+   * The digest of what came since `start`, or since the last window ended: no bytes where
+   * nothing did.
+   */
   async digest(): Promise<Uint8Array> {
     return await this.#ask({ finish: true }) ?? new Uint8Array();
   }

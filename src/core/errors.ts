@@ -94,6 +94,18 @@ export class FormatError extends ImagingError {
   }
 }
 
+/** A part of an image that is damaged: its own checksum says so. */
+export class DamageError extends ImagingError {
+  override readonly name = "DamageError";
+  /** The damaged part, in bytes of the medium inside. */
+  readonly range: Range;
+
+  constructor(message: string, range: Range, options: ImagingErrorOptions = {}) {
+    super("corrupt", message, options);
+    this.range = range;
+  }
+}
+
 /** Something odd that can be lived with. It appears in the output. */
 export interface Finding {
   /** `warning`: the person should look at it; `note`: good to know. */

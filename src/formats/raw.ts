@@ -13,7 +13,7 @@ import type {
 export const raw: ImageFormat & Required<Pick<ImageFormat, "create">> = {
   id: "raw",
   title: "raw image",
-  extensions: ["img", "dd", "raw", "bin", "iso", "001"],
+  extensions: ["img", "dd", "raw", "bin", "iso"],
   probe(): ProbeScore {
     return "maybe";
   },

@@ -1,7 +1,7 @@
 import type { BlockSource, Bytes, ProbeInput } from "../core/block.ts";
 import { ImagingError, ReadError } from "../core/errors.ts";
 import * as all from "./all.ts";
-import type { ImageFormat, OpenedImage } from "./image_format.ts";
+import type { ImageFormat, OpenedImage, OpenOptions } from "./image_format.ts";
 
 /** Every image format, in the order of the registry. */
 export const IMAGE_FORMATS: readonly ImageFormat[] = Object.values(all);
@@ -14,7 +14,10 @@ const HEAD_BYTES = 1024 * 1024;
  *
  * @throws {ImagingError} `corrupt` when two formats are equally sure.
  */
-export async function openImage(file: BlockSource): Promise<OpenedImage> {
+export async function openImage(
+  file: BlockSource,
+  options: OpenOptions = {},
+): Promise<OpenedImage> {
   const head = new Uint8Array(Math.min(HEAD_BYTES, Number.isFinite(file.size) ? file.size : 0));
   const length = await readHead(file, head);
   const input: ProbeInput = {
@@ -34,9 +37,11 @@ export async function openImage(file: BlockSource): Promise<OpenedImage> {
       },
     );
   }
-  const best = exact[0] ?? IMAGE_FORMATS.find((format) => format.probe(input) === "maybe");
+  const likely = IMAGE_FORMATS.filter((format) => format.probe(input) === "maybe");
+  // Any file can be a raw image: another guess is the better one.
+  const best = exact[0] ?? likely.find(({ id }) => id !== "raw") ?? likely[0];
   if (best === undefined) throw new Error("No format takes unknown files");
-  return await best.open(file);
+  return await best.open(file, options);
 }
 
 /** A file whose beginning cannot be read has no format: its readable rest is raw. */

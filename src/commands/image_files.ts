@@ -1,0 +1,107 @@
+/**
+ * The files of an image that is made in one go: each is `card.E01.part` until all is there,
+ * then they get their names, the first one last.
+ */
+import type { BlockSource } from "../core/block.ts";
+import { ImagingError } from "../core/errors.ts";
+import type { FileAccess, ImageFile } from "../devices/device.ts";
+import type { ImageFolder, ImageOutput, OutputFolder } from "../formats/image_format.ts";
+import type { CommandContext } from "./command.ts";
+
+/** See the head of this file. */
+export class ImageFiles implements OutputFolder, AsyncDisposable {
+  readonly name: string;
+  readonly #context: CommandContext;
+  readonly #files: FileAccess;
+  /** Of the folder, with its last slash. */
+  readonly #folder: string;
+  readonly #replace: boolean;
+  readonly #sparse: boolean;
+  readonly #made = new Map<string, ImageFile>();
+
+  constructor(
+    context: CommandContext,
+    files: FileAccess,
+    path: string,
+    { replace, sparse }: {
+      /** Replace what is there. */
+      readonly replace: boolean;
+      /** Will zeros be left out? */
+      readonly sparse: boolean;
+    },
+  ) {
+    this.#context = context;
+    this.#files = files;
+    this.name = context.backend.host.paths.nameOf(path);
+    this.#folder = path.slice(0, path.length - this.name.length);
+    this.#replace = replace;
+    this.#sparse = sparse;
+  }
+
+  /** Names of all files, as they will be, in the order in which they were made. */
+  get names(): readonly string[] {
+    return [...this.#made.keys()];
+  }
+
+  /** Path of a file while it is made. */
+  partPath(name = this.name): string {
+    return `${this.#folder}${name}.part`;
+  }
+
+  async create(name: string): Promise<ImageOutput> {
+    const path = `${this.#folder}${name}`;
+    const { backend } = this.#context;
+    await this.#checkFree(path, `${path} exists`);
+    await this.#checkFree(`${path}.part`, `${path}.part exists, from an earlier run`);
+    if ((await backend.locate(`${path}.part.map`)).kind !== "missing") {
+      throw taken(`${path}.part`, "it has a map");
+    }
+    const file = await this.#files.openImage(`${path}.part`, this.#sparse);
+    this.#made.set(name, file);
+    await file.setSize(0);
+    return file;
+  }
+
+  async #checkFree(path: string, reason: string): Promise<void> {
+    const { kind } = await this.#context.backend.locate(path);
+    if (kind === "missing" || (kind === "file" && this.#replace)) return;
+    throw taken(path, reason);
+  }
+
+  /** The files as they are now, for reading what was written. */
+  get written(): ImageFolder {
+    const { backend } = this.#context;
+    return {
+      name: this.name,
+      open: async (name: string): Promise<BlockSource | undefined> =>
+        this.#made.has(name)
+          ? await backend.openSource(this.partPath(name), { direct: true })
+          : undefined,
+    };
+  }
+
+  /** All is complete and durable: the files get their names. */
+  async complete(): Promise<void> {
+    for (const name of this.names.toReversed()) {
+      await this.#files.rename(this.partPath(name), `${this.#folder}${name}`, this.#replace);
+    }
+  }
+
+  /** Nothing is in them yet: the files are removed. */
+  async discard(): Promise<void> {
+    await this[Symbol.asyncDispose]();
+    for (const name of this.names) await this.#files.remove(this.partPath(name));
+    this.#made.clear();
+  }
+
+  /** Closes the files; they stay. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const file of this.#made.values()) await file[Symbol.asyncDispose]();
+  }
+}
+
+function taken(path: string, reason: string): ImagingError {
+  return new ImagingError("usage", `cannot write ${path}: ${reason}`, {
+    hint: "choose another name, move it away, or add --force to replace it",
+  });
+}

@@ -1,0 +1,320 @@
+/**
+ * Reading a medium once, in order, into an image that can only be written so (E01, AFF,
+ * split), or into two images at once. What cannot be read is zeros in them, and listed.
+ */
+import { WatchedSource } from "../blocks/watched_source.ts";
+import type { Digest } from "../copy/hash_consumers.ts";
+import { sequentialPolicy } from "../copy/read_policy.ts";
+import { DEFAULT_CHUNK_BYTES } from "../copy/run_copy.ts";
+import { ImagingError } from "../core/errors.ts";
+import { type Range, totalLength } from "../core/range.ts";
+import type { ImageFormat } from "../formats/image_format.ts";
+import { formatForOutput } from "../formats/registry.ts";
+import type { HashAlgorithm } from "../hashes/hash_algorithm.ts";
+import { findHash } from "../hashes/registry.ts";
+import type { HashFacts } from "../report/manifest.ts";
+import { RateCurve } from "../report/manifest_rate_curve.ts";
+import { rangeLines, rangesJson } from "../report/ranges_text.ts";
+import { rateText, sizeText } from "../report/rate_text.ts";
+import {
+  blockSizeOption,
+  type CommandContext,
+  type CommandResult,
+  hashOption,
+  type Invocation,
+  isSet,
+  positional,
+  valueOf,
+} from "./command.ts";
+import { writeDigestFiles } from "./digest_files.ts";
+import { evidenceOf, packingOptions } from "./evidence_options.ts";
+import { againLines, hasChanged, hashFactsOf, sourceAgain } from "./read_extras.ts";
+import { hashWindowOption, WindowList, windowListPath } from "./hash_windows.ts";
+import { digestLines, digestsJson } from "./hash_medium.ts";
+import { ImageFiles } from "./image_files.ts";
+import {
+  type ImageTarget,
+  type MadeImage,
+  type MadeImages,
+  makeImages,
+} from "./make_images.ts";
+import { chosenPart, openMedium } from "./open_medium.ts";
+import { checkDestination, checkNames, warnAboutSelf } from "./read_destination.ts";
+import { checkReportNames, onSource, writeReport } from "./report_files.ts";
+import { RESCUE_OPTIONS, rescueOptions } from "./rescue_options.ts";
+
+/** Formats that keep these digests get one of them, unless the user names others. */
+const KEPT_HASHES: readonly string[] = ["md5", "sha256"];
+
+/** What was made, for the result and the report. */
+interface OnePass {
+  readonly made: MadeImages;
+  readonly source: WatchedSource;
+  /** Where the part begins on the source. */
+  readonly offset: number;
+  /** The digest of the source, read a second time. */
+  readonly again: Digest | undefined;
+  readonly seconds: { readonly all: number; readonly reading: number };
+  readonly windows: string | undefined;
+}
+
+/** Is this the way to read into an image of that format? */
+export function isOnePass(invocation: Invocation, format: ImageFormat): boolean {
+  return format.inOrder === true || valueOf(invocation, "also") !== undefined;
+}
+
+/** See the head of this file. */
+export async function readInOnePass(
+  invocation: Invocation,
+  context: CommandContext,
+  format: ImageFormat,
+): Promise<CommandResult> {
+  checkOptions(invocation);
+  const started = new Date();
+  const startedAt = performance.now();
+  const imagePath = positional(invocation, 1);
+  const replace = isSet(invocation, "force");
+  const { onError } = rescueOptions(invocation);
+  const packing = packingOptions(invocation);
+  const algorithms = hashesFor(invocation, format);
+  const window = hashWindowOption(invocation, algorithms);
+  const formats = [{ path: imagePath, format }, ...alsoOption(invocation)];
+  for (const { path } of formats) await checkDestination(context, path, replace);
+  await using files = context.backend.openFiles();
+  await using medium = await openMedium(context, positional(invocation, 0));
+  const { source: part, offset } = chosenPart(invocation, medium);
+  const source = new WatchedSource(part);
+  await checkNames(context, [
+    ...namesOf(formats),
+    ...window === undefined
+      ? []
+      : [{ path: windowListPath(imagePath), role: "the hashes of windows" }],
+  ], medium.location);
+  if (window !== undefined) await checkDestination(context, windowListPath(imagePath), replace);
+  if (isSet(invocation, "report")) await checkReportNames(context, imagePath, replace);
+  for (const { path } of formats) await warnAboutSelf(context, path, medium.location);
+  const chunkBytes = blockSizeOption(invocation, source.sectorSize) ?? DEFAULT_CHUNK_BYTES;
+  await using outputs = new AsyncDisposableStack();
+  const sparse = !isSet(invocation, "no-sparse");
+  const targets: ImageTarget[] = formats.map((each) => ({
+    ...each,
+    files: outputs.use(new ImageFiles(context, files, each.path, { replace, sparse })),
+  }));
+  const curve = new RateCurve();
+  context.phase(`reading ${source.name}`);
+  context.whenCancelled(
+    `what came is in ${targets.map(({ files }) => files.partPath()).join(" and ")}; ` +
+      "it cannot be gone on with",
+  );
+  const windows = window === undefined ? undefined : outputs.use(
+    await WindowList.begin(
+      files,
+      windowListPath(imagePath),
+      {
+        program: context.program.text,
+        source: source.name,
+        size: source.size,
+        windowBytes: window,
+      },
+      algorithms,
+    ),
+  );
+  let readSeconds = 0;
+  const made = await makeImages({
+    context,
+    policy: sequentialPolicy(source, {
+      chunkBytes,
+      onBad: onError === "abort" ? "fail" : "zero",
+    }),
+    chunkBytes,
+    algorithms,
+    targets,
+    image: {
+      size: source.size,
+      sectorSize: source.sectorSize,
+      sparse,
+      evidence: evidenceOf(invocation, context, medium),
+      ...packing,
+    },
+    verify: isSet(invocation, "verify"),
+    witnesses: windows === undefined ? [] : [windows.consumer],
+    onProgress: (progress) => {
+      readSeconds = (performance.now() - startedAt) / 1000;
+      curve.add(readSeconds, progress.doneBytes);
+      context.progress(progress);
+    },
+  });
+  for (const { error, target } of made.images) {
+    if (error === undefined) continue;
+    context.note({ level: "warning", message: `${target.path} failed: ${error.message}` });
+  }
+  await windows?.complete(replace);
+  for (const { target, error } of made.images) {
+    if (target.format.id !== "raw" || error !== undefined) continue;
+    await writeDigestFiles(context, files, target.path, made.digests);
+  }
+  const again = isSet(invocation, "verify-source")
+    ? await sourceAgain(context, source, made.digests, chunkBytes)
+    : undefined;
+  const pass: OnePass = {
+    made,
+    source,
+    offset,
+    again,
+    seconds: { all: (performance.now() - startedAt) / 1000, reading: readSeconds },
+    windows: windows === undefined ? undefined : windowListPath(imagePath),
+  };
+  const reports = isSet(invocation, "report")
+    ? await writeReport({
+      context,
+      invocation,
+      files,
+      medium,
+      basePath: imagePath,
+      started,
+      ended: new Date(),
+      seconds: pass.seconds,
+      part: { offset, length: source.size },
+      readBytes: made.bytes,
+      readErrors: source.errors,
+      unreadable: onSource(made.bad, offset),
+      curve,
+      images: made.images.map((image) => reportedImage(context, image, packing)),
+      hashes: hashFacts(pass),
+      hashWindowPath: pass.windows,
+    })
+    : [];
+  return resultOf(pass, reports);
+}
+
+/** What goes with a rescue, and with a map, has no meaning here. */
+function checkOptions(invocation: Invocation): void {
+  const names = ["wait", "map", "map-interval", ...RESCUE_OPTIONS.map(({ name }) => name)];
+  const name = names.find((each) =>
+    each !== "on-error" && invocation.options[each] !== undefined
+  );
+  if (name === undefined) return;
+  throw new ImagingError(
+    "usage",
+    `cannot use --${name} here: these images are written in order, in one go`,
+    {
+      hint: "rescue the medium into an .img first, then use `sectorshot convert`: " +
+        "it knows the unreadable sectors",
+    },
+  );
+}
+
+function hashesFor(invocation: Invocation, { id }: ImageFormat): readonly HashAlgorithm[] {
+  if (valueOf(invocation, "hash") !== undefined || id === "raw" || id === "split") {
+    return hashOption(invocation);
+  }
+  return KEPT_HASHES.flatMap((name) => findHash(name) ?? []);
+}
+
+function alsoOption(invocation: Invocation): { path: string; format: ImageFormat }[] {
+  const path = valueOf(invocation, "also");
+  return path === undefined ? [] : [{ path, format: formatForOutput(path) }];
+}
+
+function namesOf(
+  formats: readonly { readonly path: string }[],
+): { path: string; role: string }[] {
+  return formats.flatMap(({ path }, index) => {
+    const role = index === 0 ? "the image" : "the second image";
+    return [{ path, role }, { path: `${path}.part`, role: `${role} in the making` }];
+  });
+}
+
+/** Every digest there is, and what it is of. */
+function hashFacts({ made, again }: OnePass): HashFacts[] {
+  const images = made.images.map(({ target, verified }) => ({
+    path: target.path,
+    verified,
+  }));
+  return hashFactsOf(made.digests, images, again);
+}
+
+function reportedImage(
+  context: CommandContext,
+  { target, summary, error }: MadeImage,
+  packing: ReturnType<typeof packingOptions>,
+): Parameters<typeof writeReport>[0]["images"][number] {
+  const { path, format, files } = target;
+  const { paths } = context.backend.host;
+  const folder = path.slice(0, path.length - paths.nameOf(path).length);
+  return {
+    path,
+    format: format.title,
+    layout: format.id === "ewf" ? packing.layout ?? "encase6" : null,
+    compression: format.inOrder === true && format.id !== "split"
+      ? packing.compression ?? "fast"
+      : null,
+    files: error === undefined ? files.names.map((name) => `${folder}${name}`) : [],
+    result: summary === undefined ? "failed" : "complete",
+    message: error?.message ?? null,
+  };
+}
+
+function resultOf(pass: OnePass, reports: readonly string[]): CommandResult {
+  const { made, source, offset, again, seconds, windows } = pass;
+  const { bytes, bad, digests, images } = made;
+  const badBytes = totalLength(bad);
+  const text: string[] = [];
+  for (const { target, summary, verified } of images) {
+    if (summary === undefined) continue;
+    const { names } = target.files;
+    const files = names.length > 1 ? ` in ${names.length} files, to ${names.at(-1)}` : "";
+    text.push(
+      `${target.path}: ${sizeText(bytes)} read from ${source.name}${files} ${
+        rateText(bytes, seconds.reading)
+      }`,
+    );
+    if (verified !== undefined) {
+      text.push(`verified: ${target.path} was read again and is the same`);
+    }
+  }
+  text.push(...digestLines(digests));
+  const isChanged = again !== undefined && hasChanged(digests, again);
+  text.push(...againLines(digests, again));
+  if (windows !== undefined) text.push(`hashes of its windows: ${windows}`);
+  if (reports.length > 0) text.push(`report: ${reports.join(", ")}`);
+  const unreadable: readonly Range[] = onSource(bad, offset);
+  if (badBytes > 0) {
+    text.push(
+      ...rangeLines("unreadable", { ranges: unreadable, bytes: badBytes }, source.sectorSize),
+      "They are zeros in the image.",
+    );
+  }
+  const isFailed = images.some(({ error }) => error !== undefined);
+  return {
+    outcome: isChanged
+      ? "mismatch"
+      : isFailed
+      ? "failed"
+      : badBytes > 0
+      ? "unreadable"
+      : "done",
+    text,
+    json: {
+      source: source.name,
+      image: images[0]?.target.path ?? "",
+      images: images.map(({ target, summary, error, verified }) => ({
+        path: target.path,
+        format: target.format.id,
+        files: target.files.names,
+        result: summary === undefined ? "failed" : "complete",
+        message: error?.message ?? null,
+        verified: verified !== undefined,
+      })),
+      bytes,
+      hashes: digestsJson(digests),
+      sourceAgain: again === undefined ? null : digestsJson([again]),
+      badBytes,
+      bad: rangesJson(unreadable),
+      readErrors: source.errors,
+      hashWindows: windows ?? null,
+      report: reports,
+      seconds: seconds.all,
+    },
+  };
+}

@@ -1,0 +1,143 @@
+import { addressOf } from "../../ffi/memory.ts";
+import type { Bytes } from "../core/block.ts";
+import type { PackedPieces, ZlibLevel, ZlibService } from "../core/zlib.ts";
+import { concatenated, unpackedLimit, unpackedParts, ZlibPieces } from "./zlib_pieces.ts";
+import { ZlibThread, type ZlibWork } from "./zlib_thread.ts";
+import type { ForeignBytes, ZlibReply, ZlibRequest } from "./zlib_worker.ts";
+
+/** Below this a call is done on the thread that asks: others would take longer to start. */
+const SMALL_BYTES = 256 * 1024;
+
+/** Unpacked bytes that a thread does in one go, but for pieces that are larger. */
+const WORK_BYTES = 256 * 1024;
+
+/** Works that a thread is given ahead, so that it never waits for the main thread. */
+const WORKS_AHEAD = 2;
+
+/** More threads than this do not help anybody. */
+const MAX_THREADS = 16;
+
+/** Settings of a {@linkcode ZlibPool}. */
+export interface ZlibPoolOptions {
+  /** How many threads pack, 1 to 16; as many as there are cores when it is absent. */
+  readonly threads?: number | undefined;
+}
+
+/**
+ * Threads that pack and unpack, started by the first large call. What all calls ask for
+ * waits in one queue, so no core is idle while there is work. Threads look at the
+ * caller's memory itself; results are handed over without a copy where that is possible.
+ */
+export class ZlibPool implements ZlibService, Disposable {
+  /** For small calls. */
+  readonly #here = new ZlibPieces();
+  readonly #threadCount: number;
+  readonly #threads = new Set<ZlibThread>();
+  readonly #queue: ZlibWork[] = [];
+  #ended: Error | undefined;
+
+  constructor({ threads = navigator.hardwareConcurrency }: ZlibPoolOptions = {}) {
+    this.#threadCount = Math.min(Math.max(1, Math.floor(threads)), MAX_THREADS);
+  }
+
+  async deflate(bytes: Bytes, pieceBytes: number, level: ZlibLevel): Promise<PackedPieces> {
+    if (this.#ended !== undefined) throw this.#ended;
+    if (!Number.isSafeInteger(pieceBytes) || pieceBytes < 1) {
+      throw new RangeError(`pieces of ${pieceBytes} bytes`);
+    }
+    if (bytes.length < SMALL_BYTES) return this.#here.pack(bytes, pieceBytes, level);
+    const workBytes = Math.ceil(WORK_BYTES / pieceBytes) * pieceBytes;
+    const requests: ZlibRequest[] = [];
+    for (let at = 0; at < bytes.length; at += workBytes) {
+      const pack = foreign(bytes.subarray(at, at + workBytes));
+      requests.push({ pack, pieceBytes, level });
+    }
+    const replies = await this.#run(requests, bytes);
+    return {
+      bytes: concatenated(replies.map((reply) => reply.bytes)),
+      lengths: Uint32Array.from(replies.flatMap((reply) => [...reply.lengths])),
+    };
+  }
+
+  /** What is answered can share buffers: of up to 256 KiB, unless one stream holds more. */
+  async inflate(
+    streams: readonly Bytes[],
+    maxBytes: number,
+  ): Promise<readonly (Bytes | undefined)[]> {
+    if (this.#ended !== undefined) throw this.#ended;
+    const limits = streams.map((stream) => unpackedLimit(stream, maxBytes));
+    if (limits.reduce((sum, limit) => sum + limit, 0) < SMALL_BYTES) {
+      return unpackedParts(this.#here.unpack(streams, maxBytes));
+    }
+    const requests: ZlibRequest[] = [];
+    for (let first = 0, next = 0; first < streams.length; first = next) {
+      let bytes = 0;
+      while (next < streams.length && bytes < WORK_BYTES) bytes += limits[next++] ?? 0;
+      requests.push({ unpack: streams.slice(first, next).map(foreign), maxBytes });
+    }
+    const replies = await this.#run(requests, streams);
+    return replies.flatMap(unpackedParts);
+  }
+
+  /**
+   * Ends the threads; no call can be made any more. Calls under way are rejected: at once
+   * what waits, and as soon as no thread looks at their memory what is being done.
+   */
+  [Symbol.dispose](): void {
+    const error = this.#ended ??= new Error("The threads for zlib were ended");
+    for (const work of this.#queue.splice(0)) work.outcome.reject(error);
+    for (const thread of this.#threads) thread.end(error);
+  }
+
+  async #run(requests: readonly ZlibRequest[], memory: unknown): Promise<ZlibReply[]> {
+    const works = requests.map((request) => ({
+      request,
+      memory,
+      outcome: Promise.withResolvers<ZlibReply>(),
+    }));
+    this.#queue.push(...works);
+    this.#feed();
+    // All of them, also after a failure: threads still look at the memory.
+    const settled = await Promise.allSettled(works.map(({ outcome }) => outcome.promise));
+    return settled.map((each) => {
+      if (each.status === "rejected") throw each.reason;
+      return each.value;
+    });
+  }
+
+  /** Gives out what waits, as far as threads take it. */
+  #feed(): void {
+    while (this.#queue.length > 0) {
+      const thread = this.#freeThread();
+      const work = thread === undefined ? undefined : this.#queue.shift();
+      if (work === undefined) return;
+      thread?.give(work);
+    }
+  }
+
+  /** The thread with the least to do; a new one while all have something and more may be. */
+  #freeThread(): ZlibThread | undefined {
+    const [idlest] = [...this.#threads].toSorted((a, b) => a.load - b.load);
+    if (idlest?.load === 0) return idlest;
+    if (this.#threads.size < this.#threadCount) {
+      const thread = new ZlibThread((changed) => this.#onChange(changed));
+      this.#threads.add(thread);
+      return thread;
+    }
+    return idlest !== undefined && idlest.load < WORKS_AHEAD ? idlest : undefined;
+  }
+
+  #onChange(thread: ZlibThread): void {
+    if (thread.hasEnded) this.#threads.delete(thread);
+    if (this.#ended === undefined) this.#feed();
+  }
+}
+
+/** Where bytes lie, for another thread. */
+function foreign(bytes: Bytes): ForeignBytes {
+  // Some small arrays lie where the garbage collector moves them, until asked for this.
+  void bytes.buffer;
+  return bytes.length === 0
+    ? { address: 0n, length: 0 }
+    : { address: addressOf(bytes), length: bytes.length };
+}

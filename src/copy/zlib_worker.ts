@@ -1,0 +1,41 @@
+/// <reference lib="deno.worker" />
+/**
+ * Packs and unpacks on a thread of its own, from memory that other threads own. Driven by
+ * zlib_thread.ts.
+ */
+import { nativeBytes } from "../../ffi/memory.ts";
+import type { PackedPieces, ZlibLevel } from "../core/zlib.ts";
+import { ZlibPieces } from "./zlib_pieces.ts";
+
+/** Bytes that another thread owns, and leaves as they are until the answer. */
+export interface ForeignBytes {
+  /** Anything where there are none. */
+  readonly address: bigint;
+  readonly length: number;
+}
+
+/** What the worker is told. Answers come in the same order. */
+export type ZlibRequest =
+  | { readonly pack: ForeignBytes; readonly pieceBytes: number; readonly level: ZlibLevel }
+  | { readonly unpack: readonly ForeignBytes[]; readonly maxBytes: number };
+
+/** The streams; or what they held, see {@linkcode ZlibPieces}. */
+export type ZlibReply = PackedPieces;
+
+const pieces = new ZlibPieces();
+
+self.onmessage = (event: MessageEvent<ZlibRequest>): void => {
+  const reply = answer(event.data);
+  self.postMessage(reply, [reply.bytes.buffer]);
+};
+
+function answer(request: ZlibRequest): ZlibReply {
+  if ("pack" in request) {
+    return pieces.pack(bytesOf(request.pack), request.pieceBytes, request.level);
+  }
+  return pieces.unpack(request.unpack.map(bytesOf), request.maxBytes);
+}
+
+function bytesOf({ address, length }: ForeignBytes): Uint8Array<ArrayBuffer> {
+  return length === 0 ? new Uint8Array() : nativeBytes(address, length);
+}
