@@ -42,7 +42,8 @@ function isEven(bytes: Bytes): boolean {
     }
     total += COUNTED_BYTES;
   }
-  const squares = counts.reduce((sum, count) => sum + count * count, 0);
+  let squares = 0;
+  for (const count of counts) squares += count * count;
   return squares * 256 / total - total <= EVEN_CHI_SQUARED;
 }
 

@@ -77,7 +77,7 @@ export class KeepingEngine implements ZlibEngine {
 /** The parts of a stream of node:zlib. Not documented, but relied on by packages for years. */
 interface StreamParts {
   readonly _handle: {
-    onerror: (message: string, errno: number, code: string) => void;
+    onerror: (message: string, errno: number) => void;
     reset(): void;
     writeSync(
       flush: number,
@@ -107,8 +107,8 @@ class KeptStream {
   constructor(stream: object) {
     if (!hasParts(stream)) throw new TypeError("node:zlib is not what it was");
     this.#parts = stream;
-    stream._handle.onerror = (message, errno, code) => {
-      this.#error = Object.assign(new Error(message), { errno, code });
+    stream._handle.onerror = (message, errno) => {
+      this.#error = Object.assign(new Error(message), { errno });
     };
   }
 
@@ -123,15 +123,20 @@ class KeptStream {
   }
 }
 
-/** What node:zlib calls a stream that does not hold what it should, and one that holds more. */
-const DAMAGE_CODES = ["Z_DATA_ERROR", "Z_BUF_ERROR", "Z_NEED_DICT", "ERR_BUFFER_TOO_LARGE"];
+/** What zlib says of a stream that is damaged, is cut, or needs what nobody has. */
+const DAMAGE: readonly unknown[] = [
+  constants.Z_DATA_ERROR,
+  constants.Z_BUF_ERROR,
+  constants.Z_NEED_DICT,
+];
 
 function unlessDamaged(inflate: () => number): number | undefined {
   try {
     return inflate();
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (DAMAGE_CODES.includes(`${code}`)) return undefined;
+    if (!(error instanceof Error)) throw error;
+    if ("errno" in error && DAMAGE.includes(error.errno)) return undefined;
+    if ("code" in error && error.code === "ERR_BUFFER_TOO_LARGE") return undefined;
     throw error;
   }
 }

@@ -97,12 +97,25 @@ export class ZlibPool implements ZlibService, Disposable {
     }));
     this.#queue.push(...works);
     this.#feed();
+    for (const { outcome } of works) {
+      outcome.promise.catch((error: unknown) => this.#drop(works, error));
+    }
     // All of them, also after a failure: threads still look at the memory.
     const settled = await Promise.allSettled(works.map(({ outcome }) => outcome.promise));
     return settled.map((each) => {
       if (each.status === "rejected") throw each.reason;
       return each.value;
     });
+  }
+
+  /** Forgets what waits of a call that has failed. */
+  #drop(works: readonly ZlibWork[], error: unknown): void {
+    for (const work of works) {
+      const place = this.#queue.indexOf(work);
+      if (place < 0) continue;
+      this.#queue.splice(place, 1);
+      work.outcome.reject(error);
+    }
   }
 
   /** Gives out what waits, as far as threads take it. */
@@ -135,8 +148,6 @@ export class ZlibPool implements ZlibService, Disposable {
 
 /** Where bytes lie, for another thread. */
 function foreign(bytes: Bytes): ForeignBytes {
-  // Some small arrays lie where the garbage collector moves them, until asked for this.
-  void bytes.buffer;
   return bytes.length === 0
     ? { address: 0n, length: 0 }
     : { address: addressOf(bytes), length: bytes.length };
