@@ -191,7 +191,8 @@ function resultOf(conversion: Conversion, made: MadeImages): CommandResult {
     ...digestLines(digests),
   ];
   if (kept.length > 0 && damaged.length === 0) {
-    text.push(`the ${kept.map(({ algorithm }) => algorithm).join(" and ")} kept in it agrees`);
+    const names = kept.map(({ algorithm }) => algorithm).join(", ");
+    text.push(`the same as kept in ${fromPath}: ${names}`);
   }
   if (image?.verified !== undefined) text.push("verified: the new image was read again");
   const list = (heading: string, ranges: readonly Range[]): void => {

@@ -190,6 +190,7 @@ async function readOnce(
   const chunkBytes = blockSizeOption(invocation, source.sectorSize) ?? DEFAULT_CHUNK_BYTES;
   const curve = new RateCurve();
   const started = performance.now();
+  let isFirst = true;
   const job: ReadJob = {
     context,
     source,
@@ -197,7 +198,9 @@ async function readOnce(
     chunkBytes,
     started,
     onProgress(progress): void {
-      curve.add((performance.now() - started) / 1000, progress.doneBytes);
+      // What an earlier run had read does not count for the rate.
+      curve.add(isFirst ? 0 : (performance.now() - started) / 1000, progress.doneBytes);
+      isFirst = false;
       context.progress(progress);
     },
   };

@@ -6,6 +6,7 @@
  * ```
  * deno task bench [--size 2G] [--pairs 5] [--only WORD]
  * deno task bench --rescue ...     (failing devices: see rescue.ts)
+ * deno task bench --evidence ...   (E01 images: see evidence.ts)
  * ```
  *
  * Needs root (losetup, mount), coreutils, diffutils, dcfldd and dc3dd. Nothing else
@@ -288,6 +289,7 @@ async function main(): Promise<void> {
   }
 }
 
-// Failing devices, against ddrescue.
+// Failing devices, against ddrescue; E01 images, against libewf's tools.
 if (Deno.args.includes("--rescue")) await import("./rescue.ts");
+else if (Deno.args.includes("--evidence")) await import("./evidence.ts");
 else await main();

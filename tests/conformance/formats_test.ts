@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { MemorySource } from "../../src/blocks/memory.ts";
 import { sequentialPolicy } from "../../src/copy/read_policy.ts";
+import { ZlibPool } from "../../src/copy/zlib_pool.ts";
 import { RangeMap } from "../../src/copy/range_map.ts";
 import { runCopy } from "../../src/copy/run_copy.ts";
 import type { ProbeInput } from "../../src/core/block.ts";
@@ -16,9 +17,10 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 const CHUNK_BYTES = 128 * 1024;
 
-/** Around each border that matters: sector, block of zeros, chunk. */
+/** Around each border that matters: sector, block of zeros, chunk; and whole sectors there. */
 const SIZES = [512, 4096, 65_536, CHUNK_BYTES, 3 * CHUNK_BYTES]
-  .flatMap((border) => [border - 1, border, border + 1]).concat(0, 1);
+  .flatMap((border) => [border - 512, border - 1, border, border + 1, border + 512])
+  .concat(0, 1);
 
 /** Half of it zero, as on most disks. */
 function content(size: number): Bytes {
@@ -27,6 +29,26 @@ function content(size: number): Bytes {
 
 function inputOf(name: string, file: Uint8Array): ProbeInput {
   return { name, size: file.length, sectorSize: 512, head: file.subarray(0, 1024 * 1024) };
+}
+
+/** On this thread: these images are small. */
+const ZLIB = new ZlibPool({ threads: 1 });
+
+/** Sizes that a format can hold: some hold whole sectors only, and say so. */
+async function possible(format: ImageFormat, sizes: readonly number[]): Promise<number[]> {
+  const found: number[] = [];
+  for (const size of sizes) {
+    try {
+      await write(format, content(size), { sparse: true, known: true });
+      found.push(size);
+    } catch (error) {
+      const isRefusal = error instanceof ImagingError && error.kind === "usage" &&
+        (size % 512 > 0 || size === 0);
+      if (!isRefusal) throw error;
+    }
+  }
+  assert(found.length >= 4, `${format.id} holds hardly anything`);
+  return found;
 }
 
 /** Writes an image; answers the file. */
@@ -41,7 +63,7 @@ async function write(
     : undefined;
   const output = new MemoryOutput(delay === undefined ? {} : { delay });
   const size = options.known ? bytes.length : Infinity;
-  const writer = format.create?.(output, { size, sparse: options.sparse });
+  const writer = format.create?.(output, { size, sparse: options.sparse, zlib: ZLIB });
   if (writer === undefined) throw new Error(`${format.id} cannot be written`);
   const source = new FaultySource({
     map: new RangeMap({ offset: 0, length: bytes.length }, "+"),
@@ -59,7 +81,7 @@ async function write(
 
 /** Reads all that an image shows, in pieces that fall on no border. */
 async function readAll(format: ImageFormat, file: Bytes): Promise<Bytes> {
-  const { media } = await format.open(new MemorySource("image", file));
+  const { media } = await format.open(new MemorySource("image", file), { zlib: ZLIB });
   const bytes = new Uint8Array(media.size);
   for (let at = 0; at < media.size; at += 50_021) {
     const into = bytes.subarray(at, at + 50_021);
@@ -84,7 +106,7 @@ for (const format of IMAGE_FORMATS) {
   if (format.create === undefined) continue;
 
   Deno.test(`${format.id}: what is written is read back, whatever the size`, async () => {
-    for (const size of SIZES) {
+    for (const size of await possible(format, SIZES)) {
       const bytes = content(size);
       for (const sparse of [true, false]) {
         const file = await write(format, bytes, { sparse, known: true });
@@ -94,7 +116,7 @@ for (const format of IMAGE_FORMATS) {
   });
 
   Deno.test(`${format.id}: also from a stream, and when writes overtake each other`, async () => {
-    for (const size of SIZES.filter((each) => each > 60_000)) {
+    for (const size of await possible(format, SIZES.filter((each) => each > 60_000))) {
       const bytes = content(size);
       const file = await write(format, bytes, { sparse: true, known: false, delays: true });
       assertBytes(await readAll(format, file), bytes, `${size} bytes`);
@@ -102,7 +124,7 @@ for (const format of IMAGE_FORMATS) {
   });
 
   Deno.test(`${format.id}: only its own probe is sure of its images`, async () => {
-    const file = await write(format, content(300_000), { sparse: true, known: true });
+    const file = await write(format, content(300_032), { sparse: true, known: true });
     const input = inputOf(`card.${format.extensions[0] ?? ""}`, file);
     assert(format.probe(input) !== "no");
     const sure = IMAGE_FORMATS.filter((each) => each.probe(input) === "exact");
@@ -110,7 +132,7 @@ for (const format of IMAGE_FORMATS) {
   });
 
   Deno.test(`${format.id}: a file that was cut shows a beginning of it, or is an error`, async () => {
-    const bytes = content(300_000);
+    const bytes = content(300_032);
     const file = await write(format, bytes, { sparse: true, known: true });
     const next = seededNumbers(72);
     for (let round = 0; round < 40; round++) {

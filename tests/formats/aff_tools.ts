@@ -2,11 +2,11 @@
 import { Buffer } from "node:buffer";
 import { deflateSync, inflateSync } from "node:zlib";
 import { assertEquals } from "@std/assert";
+import { DamageTolerantSource } from "../../src/blocks/damage_tolerant.ts";
 import { MemorySource } from "../../src/blocks/memory.ts";
 import { makeChunk } from "../../src/copy/run_copy.ts";
 import type { BlockSource, Bytes } from "../../src/core/block.ts";
-import { DamageError } from "../../src/core/errors.ts";
-import { endOf, type Range } from "../../src/core/range.ts";
+import type { Range } from "../../src/core/range.ts";
 import type { PackedPieces, ZlibService } from "../../src/core/zlib.ts";
 import { createAff } from "../../src/formats/aff/aff_writer.ts";
 import { aff } from "../../src/formats/aff.ts";
@@ -112,23 +112,15 @@ export async function readAll(media: BlockSource, pieceBytes = 50_021): Promise<
   return bytes;
 }
 
-/** All of a medium page by page, and which of them are damaged; these stay zero. */
-export async function readPages(
+/** All of a medium but for what is damaged, which is zero; and where that is. */
+export async function readTolerant(
   media: BlockSource,
-  pageBytes: number,
+  size = media.size,
 ): Promise<{ readonly bytes: Bytes; readonly damaged: readonly Range[] }> {
-  const bytes = new Uint8Array(media.size);
-  const damaged: Range[] = [];
-  for (let at = 0; at < bytes.length; at += pageBytes) {
-    try {
-      await media.readAt(at, bytes.subarray(at, at + pageBytes));
-    } catch (error) {
-      if (!(error instanceof DamageError)) throw error;
-      damaged.push(error.range);
-      bytes.fill(0, error.range.offset, endOf(error.range));
-    }
-  }
-  return { bytes, damaged };
+  const tolerant = new DamageTolerantSource(media);
+  const bytes = new Uint8Array(size);
+  await tolerant.readAt(0, bytes);
+  return { bytes, damaged: tolerant.damaged };
 }
 
 /** How an image is written in a test. */

@@ -18,7 +18,7 @@ import type {
   OutputFolder,
 } from "../../src/formats/image_format.ts";
 import { assertBytes, patternBytes } from "../support/pattern.ts";
-import { run, tryRun } from "../support/run_cli.ts";
+import { run } from "../support/run_cli.ts";
 import { TemporaryFolder } from "../support/temporary.ts";
 import { needs } from "../support/tools.ts";
 import { seededNumbers } from "../volumes/image_tools.ts";
@@ -62,6 +62,16 @@ function zlibWith(delay: Delay): ZlibService {
   };
 }
 
+/** A whole MiB of zeros, which a file does not need to be given. */
+function isZeroMebibyte(bytes: Bytes): boolean {
+  if (bytes.length < MIB) return false;
+  const words = new Uint32Array(bytes.slice().buffer);
+  for (let i = 0; i < words.length; i++) {
+    if (words[i] !== 0) return false;
+  }
+  return true;
+}
+
 /** A file that leaves holes for zeros; writes that meet each other fail the test. */
 class FileOutput implements ImageOutput {
   readonly name: string;
@@ -93,11 +103,7 @@ class FileOutput implements ImageOutput {
     this.#pending.delete(range);
     for (let at = 0; at < bytes.length; at += MIB) {
       const part = bytes.subarray(at, at + MIB);
-      if (
-        part.length === MIB && new BigUint64Array(part.slice().buffer).every((w) => w === 0n)
-      ) {
-        continue;
-      }
+      if (isZeroMebibyte(part)) continue;
       this.#file.seekSync(offset + at, Deno.SeekMode.Start);
       for (let done = 0; done < part.length;) done += this.#file.writeSync(part.subarray(done));
     }
@@ -544,7 +550,7 @@ Deno.test({
 /** The text of the first section of a type. */
 async function headerText(path: string, type: "header" | "header2"): Promise<string> {
   const section = (await fileSections(path)).find((one) => one.type === type);
-  assert(section !== undefined);
+  if (section === undefined) throw new Error(`there is no ${type}`);
   const { buffer, byteOffset } = section.view;
   const text = inflateSync(new Uint8Array(buffer, byteOffset + 76, section.size - 76));
   return new TextDecoder(type === "header" ? "ascii" : "utf-16").decode(text);
@@ -684,12 +690,13 @@ class NoOutput implements ImageOutput {
   /** End of what was written. */
   end = 0;
   size = 0;
-  /** What was written in small pieces. */
-  readonly small: { readonly offset: number; readonly bytes: Bytes }[] = [];
+  flushes = 0;
+  /** How each write began. */
+  readonly writes: Bytes[] = [];
 
   writeAt(offset: number, bytes: Bytes): Promise<void> {
     this.end = Math.max(this.end, offset + bytes.length);
-    if (bytes.length <= MIB) this.small.push({ offset, bytes: bytes.slice() });
+    this.writes.push(bytes.slice(0, MIB));
     return Promise.resolve();
   }
 
@@ -699,6 +706,7 @@ class NoOutput implements ImageOutput {
   }
 
   flush(): Promise<void> {
+    this.flushes++;
     return Promise.resolve();
   }
 
@@ -765,7 +773,7 @@ Deno.test("beyond 2 GiB every table has offsets of 31 bits, and the right ones",
   await writer.end([], "done");
   assert(output.size > 5 * GIB);
   const found: number[] = [];
-  for (const { bytes } of output.small) {
+  for (const bytes of output.writes) {
     const at = new TextDecoder("latin1").decode(bytes).indexOf("table\0");
     if (at < 0) continue;
     const view = new DataView(bytes.buffer, at + 76);
@@ -873,23 +881,21 @@ Deno.test("a stream that ends within a sector is refused at its end", async () =
 });
 
 Deno.test("without a folder, or with a name of another kind, there is one file", async () => {
-  const chunk = { isPacked: false, parts: [], length: GIB };
   for (const folder of [undefined, folderOf("card.ewf")]) {
-    const settings = ewfSettings(new NoOutput(), planOf({ folder, layout: "ftk" }));
-    assertEquals(settings.maxSegments, 1);
+    const output = new NoOutput();
     const writer = createEwf(
-      new NoOutput(),
-      planOf({ folder, layout: "ftk", size: Infinity, compression: "none", segmentBytes: MIB }),
+      output,
+      planOf({ folder, size: Infinity, compression: "none", segmentBytes: MIB }),
     );
-    const content = patternBytes(2 * MIB);
     const copy = async (): Promise<void> => {
-      await writer.consume(makeChunk(0, content));
+      await writer.consume(makeChunk(0, patternBytes(2 * MIB)));
       await writer.finish();
     };
-    if (folder === undefined) await copy();
-    else await assertRejects(copy, ImagingError, "does not fit into one file of 1 MiB");
+    if (folder === undefined) {
+      await copy();
+      assert(output.size > 2 * MIB);
+    } else await assertRejects(copy, ImagingError, "does not fit into one file of 1 MiB");
   }
-  assertEquals(chunk.length, GIB);
 });
 
 /** Counts what is packed. */
@@ -915,12 +921,108 @@ Deno.test("zeros and repetitions are packed once, a piece of the flow in one cal
   for (let at = 0; at < content.length; at += 8 * CHUNK) {
     await writer.consume(makeChunk(at, content.subarray(at, at + 8 * CHUNK)));
   }
-  // 4 and zeros; none; 4 behind the zeros and the first of the sevens …
-  assertEquals(
-    counting.pieces,
-    [1, 4, 2 + 2 + 1 - 2 + 0, 2, 8].slice(0, 0).concat(counting.pieces),
-  );
-  const writes = output.small.length;
-  assertEquals(writes, 5, "a write for a piece of the flow");
+  // One chunk of zeros, the noise before them, three headers; then whatever is new: two
+  // of noise and the first of the sevens, the noise behind the sevens, and noise.
+  assertEquals(counting.pieces, [1, 4, 1, 1, 1, 3, 2, 8]);
+  assertEquals(output.writes.length, 5, "a write for a piece of the flow");
   await writer.finish();
+});
+
+Deno.test("a sync makes durable what was taken, in every file that needs it", async () => {
+  const outputs = [new NoOutput()];
+  const folder: OutputFolder = {
+    name: "card.E01",
+    create(): Promise<ImageOutput> {
+      const output = new NoOutput();
+      outputs.push(output);
+      return Promise.resolve(output);
+    },
+  };
+  const [first = new NoOutput()] = outputs;
+  const plan = planOf({ folder, size: 8 * CHUNK, segmentBytes: 140 * KIB });
+  const writer = createEwf(first, plan);
+  const flushes = (): readonly number[] => outputs.map((output) => output.flushes);
+  await writer.sync();
+  await writer.consume(makeChunk(0, patternBytes(2 * CHUNK)));
+  await writer.sync();
+  assertEquals(flushes(), [1]);
+  await writer.consume(makeChunk(2 * CHUNK, patternBytes(4 * CHUNK)));
+  await writer.sync();
+  assertEquals(flushes(), [2, 1]);
+  await writer.consume(makeChunk(6 * CHUNK, patternBytes(2 * CHUNK)));
+  await writer.sync();
+  assertEquals(flushes(), [2, 2]);
+  await writer.finish();
+  assertEquals(flushes(), [2, 3]);
+});
+
+Deno.test("what fails, fails everything behind it, and is not tried again", async () => {
+  for (const place of ["write", "packing", "folder"] as const) {
+    const cause = new ImagingError("environment", `no more ${place}`);
+    let isBroken = false;
+    let packing = 0;
+    class Output extends NoOutput {
+      override async writeAt(offset: number, bytes: Bytes): Promise<void> {
+        if (isBroken && place === "write") throw cause;
+        await super.writeAt(offset, bytes);
+      }
+    }
+    const output = new Output();
+    const writer = createEwf(
+      output,
+      planOf({
+        size: 40 * CHUNK,
+        segmentBytes: 140 * KIB,
+        folder: { name: "card.E01", create: () => Promise.reject(cause) },
+        zlib: {
+          ...zlib,
+          async deflate(bytes, pieceBytes, level): Promise<PackedPieces> {
+            packing++;
+            await new Promise((resolve) => setTimeout(resolve, 5));
+            packing--;
+            if (isBroken && place === "packing") throw cause;
+            return await zlib.deflate(bytes, pieceBytes, level);
+          },
+        },
+      }),
+    );
+    const consume = (at: number): Promise<void> =>
+      writer.consume(makeChunk(at * CHUNK, patternBytes(4 * CHUNK, { seed: at + 1 })));
+    await consume(0);
+    isBroken = true;
+    const writes = output.writes.length;
+    const results = await Promise.allSettled([consume(4), consume(8), consume(12)]);
+    // The bytes are not looked at any more.
+    assertEquals(packing, 0);
+    for (const result of results) {
+      assertEquals(result, { status: "rejected", reason: cause }, place);
+    }
+    isBroken = false;
+    assertEquals(await assertRejects(() => consume(16)), cause);
+    assertEquals(await assertRejects(() => writer.finish()), cause);
+    await writer.abort(cause);
+    // Before another file is made, the one before gets its end.
+    assertEquals(output.writes.length, writes + (place === "folder" ? 2 : 0), place);
+  }
+});
+
+Deno.test("nothing is written behind an abort, which can come at any time", async () => {
+  const output = new NoOutput();
+  const writer = createEwf(output, planOf({ size: 40 * CHUNK }));
+  const cause = new Error("stopped");
+  const running = assertRejects(() => writer.consume(makeChunk(0, patternBytes(2 * CHUNK))));
+  await writer.abort(cause);
+  await writer.abort(new Error("again"));
+  assertEquals(await running, cause);
+  assertEquals(output.writes, []);
+  const complete = createEwf(output, planOf({ size: 0 }));
+  await complete.finish();
+  await complete.abort(cause);
+});
+
+Deno.test("digests that fail make the image fail", async () => {
+  const cause = new ImagingError("environment", "no hash");
+  const plan = planOf({ size: 0, digests: () => Promise.reject(cause) });
+  const error = await assertRejects(() => createEwf(new NoOutput(), plan).finish());
+  assertEquals(error, cause);
 });

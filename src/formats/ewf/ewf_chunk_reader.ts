@@ -1,0 +1,162 @@
+/**
+ * EWF, section "Data chunk",
+ * https://github.com/libyal/libewf/blob/main/documentation/Expert%20Witness%20Compression%20Format%20(EWF).asciidoc
+ */
+import type { Bytes } from "../../core/block.ts";
+import { formatCount } from "../../core/units.ts";
+import type { ZlibService } from "../../core/zlib.ts";
+import type { ChunkDamage, ChunkIndex, ChunkPlace } from "./ewf_chunk_index.ts";
+import { inflateAll } from "./ewf_inflate.ts";
+import { hasChecksum } from "./ewf_sections.ts";
+import type { SegmentFiles } from "./ewf_segments.ts";
+
+// A plain chunk is its content and the Adler-32 of it, a packed one a zlib stream.
+const CHECKSUM_BYTES = 4;
+
+/** Chunks with less than this between them are read in one go. */
+const MAX_GAP_BYTES = 64 * 1024;
+
+/** At most so much is read in one go, unless one chunk is larger. */
+const MAX_RUN_BYTES = 16 * 1024 * 1024;
+
+/** The content of a chunk, or why it cannot be had. */
+export type ChunkContent = Bytes | ChunkDamage;
+
+/** Chunks that are read in one go. */
+interface Run {
+  readonly segment: number;
+  readonly offset: number;
+  readonly places: ChunkPlace[];
+  /** Byte behind the last one. */
+  end: number;
+}
+
+/** Where chunks come from. */
+export interface ChunkReaderOptions {
+  readonly files: SegmentFiles;
+  readonly index: ChunkIndex;
+  /** Bytes of a chunk; the last one may hold fewer. */
+  readonly chunkBytes: number;
+  readonly zlib: ZlibService | undefined;
+}
+
+/** Reads chunks and checks them. Keeps none. */
+export class ChunkReader {
+  readonly #options: ChunkReaderOptions;
+
+  constructor(options: ChunkReaderOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Reads `count` chunks from this one on. `lastBytes` is what the last one should hold.
+   * What is answered can hold fewer bytes or more, and share buffers.
+   *
+   * @throws {ReadError} when a segment file does not deliver.
+   */
+  async read(
+    first: number,
+    count: number,
+    lastBytes: number,
+  ): Promise<ChunkContent[]> {
+    const { index } = this.#options;
+    const located = await index.locate(first, count);
+    const places = located.filter((each) => "number" in each)
+      .map((place) => ({ ...place, length: Math.min(place.length, this.#limit(place)) }));
+    const last = { number: first + count - 1, bytes: lastBytes };
+    const contents = await this.#unpack(await this.#readStored(places), last);
+    return located.map((each, i) => {
+      if ("problem" in each) return each;
+      const content = contents.get(first + i);
+      if (content === undefined) throw new Error(`Chunk ${first + i} was not read`);
+      return content;
+    });
+  }
+
+  /** What stored chunks hold, by number. */
+  async #unpack(
+    stored: ReadonlyMap<ChunkPlace, Bytes>,
+    last: { readonly number: number; readonly bytes: number },
+  ): Promise<Map<number, ChunkContent>> {
+    const { chunkBytes, zlib } = this.#options;
+    const contents = new Map<number, ChunkContent>();
+    const packed = [...stored].filter(([place]) => place.isPacked);
+    const streams = packed.map(([, bytes]) => bytes);
+    const unpacked = await inflateAll(streams, chunkBytes, zlib);
+    for (const [i, [place]] of packed.entries()) {
+      contents.set(place.number, unpacked[i] ?? damage(place, "cannot be unpacked"));
+    }
+    for (const [place, bytes] of stored) {
+      if (place.isPacked) continue;
+      const wanted = place.number === last.number ? last.bytes : chunkBytes;
+      contents.set(place.number, plainContent(place, bytes, wanted, chunkBytes));
+    }
+    return contents;
+  }
+
+  /** A chunk ends before this, whatever lies behind it. */
+  #limit({ isPacked }: ChunkPlace): number {
+    const { chunkBytes } = this.#options;
+    // Packers that do badly still stay below 9/8.
+    return isPacked ? Math.ceil(chunkBytes * 1.25) + 4096 : chunkBytes + CHECKSUM_BYTES;
+  }
+
+  /** The bytes of each chunk as they are in the file; fewer where the file ends. */
+  async #readStored(places: readonly ChunkPlace[]): Promise<Map<ChunkPlace, Bytes>> {
+    const stored = new Map<ChunkPlace, Bytes>();
+    await Promise.all(
+      runsOf(places).map(async (run) => {
+        const bytes = await this.#options.files.read(
+          run.segment,
+          run.offset,
+          run.end - run.offset,
+        );
+        for (const place of run.places) {
+          const start = place.offset - run.offset;
+          stored.set(place, bytes.subarray(start, start + place.length));
+        }
+      }),
+    );
+    return stored;
+  }
+}
+
+/** Chunks that lie one behind the other, together. */
+function runsOf(places: readonly ChunkPlace[]): Run[] {
+  const runs: Run[] = [];
+  for (const place of places) {
+    const { segment, offset } = place;
+    const end = offset + place.length;
+    const last = runs.at(-1);
+    const isNear = last !== undefined && last.segment === segment &&
+      offset >= last.offset && offset <= last.end + MAX_GAP_BYTES &&
+      end - last.offset <= MAX_RUN_BYTES;
+    if (isNear) {
+      last.places.push(place);
+      last.end = Math.max(last.end, end);
+    } else runs.push({ segment, offset, places: [place], end });
+  }
+  return runs;
+}
+
+/**
+ * The content of a plain chunk. It takes all the room that there is; where that is more
+ * than a chunk, or something else follows, it is as long as it should be.
+ */
+function plainContent(
+  place: ChunkPlace,
+  stored: Bytes,
+  wantedBytes: number,
+  chunkBytes: number,
+): ChunkContent {
+  for (const length of [stored.length - CHECKSUM_BYTES, wantedBytes]) {
+    if (length < 0 || length > chunkBytes) continue;
+    if (hasChecksum(stored, length)) return stored.subarray(0, length);
+  }
+  return damage(place, "does not fit its checksum");
+}
+
+function damage({ number, segment, offset }: ChunkPlace, what: string): ChunkDamage {
+  const problem = `what lies at byte ${formatCount(offset)} ${what}`;
+  return { segment, first: number, count: 1, problem };
+}

@@ -1,0 +1,26 @@
+import { inflateSync } from "node:zlib";
+import type { Bytes } from "../../core/block.ts";
+import type { ZlibService } from "../../core/zlib.ts";
+
+/**
+ * Unpacks zlib streams (RFC 1950) of at most `maxBytes` each: in the threads of `zlib`, or
+ * one by one where there is none. Answers for each what it held, undefined where it is
+ * damaged or longer.
+ */
+export async function inflateAll(
+  streams: readonly Bytes[],
+  maxBytes: number,
+  zlib: ZlibService | undefined,
+): Promise<readonly (Bytes | undefined)[]> {
+  if (streams.length === 0) return [];
+  if (zlib !== undefined) return await zlib.inflate(streams, maxBytes);
+  return streams.map((stream) => inflateOne(stream, maxBytes));
+}
+
+function inflateOne(stream: Bytes, maxBytes: number): Bytes | undefined {
+  try {
+    return new Uint8Array(inflateSync(stream, { maxOutputLength: maxBytes }));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * EWF, version 1, as EnCase 1 to 7, FTK Imager, SMART, linen and libewf write it,
+ * https://github.com/libyal/libewf/blob/main/documentation/Expert%20Witness%20Compression%20Format%20(EWF).asciidoc
+ */
+import type { BlockSource, ProbeInput, ProbeScore } from "../../core/block.ts";
+import { hasAscii, readBytes } from "../../core/bytes.ts";
+import { type Finding, FormatError } from "../../core/errors.ts";
+import { intersection, mergeRanges, type Range } from "../../core/range.ts";
+import { plural } from "../../core/units.ts";
+import type { OpenedImage, OpenOptions, StoredDigest } from "../image_format.ts";
+import { readGroups } from "./ewf_chunk_groups.ts";
+import { ContentsReader, type EwfContents } from "./ewf_contents.ts";
+import { findVolume } from "./ewf_find_volume.ts";
+import { EwfMedia } from "./ewf_media.ts";
+import { measureMedium } from "./ewf_measure.ts";
+import { evidenceOf, mergedHeaders, metadataRows } from "./ewf_metadata.ts";
+import { openSegments } from "./ewf_open_segments.ts";
+import { hasEwfSignature } from "./ewf_sections.ts";
+import { SegmentFiles } from "./ewf_segments.ts";
+
+/** What else EnCase and FTK Imager write under like names, by its first bytes. */
+const RELATIVES: ReadonlyMap<string, string> = new Map([
+  ["LVF\x09\x0d\x0a", "logical evidence (.L01)"],
+  ["EVF2\x0d\x0a", "version 2 of EWF (.Ex01)"],
+  ["LEF2\x0d\x0a", "logical evidence, version 2 (.Lx01)"],
+  ["ADCRYPT\0", "encrypted by FTK Imager"],
+]);
+
+/** Is it a segment of EWF? Also sure of relatives of it, which cannot be opened. */
+export function probeEwf({ head }: ProbeInput): ProbeScore {
+  return hasEwfSignature(head) || relativeOf(head) !== undefined ? "exact" : "no";
+}
+
+function relativeOf(head: Uint8Array): string | undefined {
+  for (const [signature, title] of RELATIVES) {
+    if (hasAscii(head, 0, signature)) return title;
+  }
+  return undefined;
+}
+
+/**
+ * Opens an EWF image by its first segment; the others are looked for in the folder. When
+ * it throws, `file` is open.
+ *
+ * @throws {FormatError} when it contradicts the format, or segments are missing.
+ * @throws {ImagingError} `usage` when it is a later segment.
+ */
+export async function openEwf(
+  file: BlockSource,
+  { folder, zlib }: OpenOptions = {},
+): Promise<OpenedImage> {
+  const files = new SegmentFiles(file, folder);
+  try {
+    await requireKnown(file, files.nameOf(0));
+    const { scans, missing } = await openSegments(files);
+    const sections = scans.flatMap((scan) => scan.sections);
+    const volume = await findVolume(files, sections);
+    const contents = await new ContentsReader(files, zlib).read(sections);
+    const hasFooter = volume.details !== undefined;
+    const { geometry } = volume;
+    const tables = await readGroups(files, scans, hasFooter);
+    const medium = await measureMedium(tables.groups, {
+      files,
+      geometry,
+      hasFooter,
+      missing,
+      zlib,
+    });
+    const { sectorBytes } = geometry;
+    const unreadable = unreadableRanges(contents, sectorBytes, medium.size);
+    const findings = [
+      ...scans.flatMap((scan) => scan.findings),
+      ...volume.findings,
+      ...contents.findings,
+      ...tables.findings,
+      ...medium.findings,
+      ...unreadable.findings,
+    ];
+    return {
+      media: new EwfMedia({ ...medium, name: file.name, sectorBytes, files }),
+      metadata: metadataRows(contents, volume, files.names.length),
+      findings,
+      evidence: evidenceOf(mergedHeaders(contents), volume.details),
+      digests: storedDigests(contents),
+      unreadable: unreadable.ranges,
+      ...(files.names.length > 1 ? { files: [...files.names] } : {}),
+    };
+  } catch (error) {
+    await files.release();
+    throw error;
+  }
+}
+
+/** @throws {FormatError} that names what it is, where it is no EWF of version 1. */
+async function requireKnown(file: BlockSource, name: string): Promise<void> {
+  const title = relativeOf(await readBytes(file, 0, 16));
+  if (title === undefined) return;
+  throw new FormatError(`cannot open ${name}: it is ${title}`, 0, "signature", {
+    hint:
+      "only EWF version 1 (.E01, .S01) can be read: export it with the program that made it",
+  });
+}
+
+/** Places that could not be read when the image was made. */
+function unreadableRanges(
+  { errors }: EwfContents,
+  sectorBytes: number,
+  size: number,
+): { readonly ranges: readonly Range[]; readonly findings: readonly Finding[] } {
+  const whole = { offset: 0, length: size };
+  const ranges: Range[] = [];
+  let outside = 0;
+  for (const { first, count } of errors) {
+    const range = { offset: first * sectorBytes, length: count * sectorBytes };
+    const inside = intersection(range, whole);
+    if (inside === undefined) outside++;
+    else ranges.push(inside);
+  }
+  const findings: Finding[] = [];
+  if (outside > 0) {
+    const message = `${plural(outside, "unreadable place")} in the list of the image ` +
+      "lie outside of the medium";
+    findings.push({ level: "warning", message });
+  }
+  return { ranges: mergeRanges(ranges), findings };
+}
+
+function storedDigests({ digests }: EwfContents): StoredDigest[] {
+  return (["md5", "sha1"] as const).flatMap((algorithm) => {
+    const hex = digests[algorithm];
+    return hex === undefined ? [] : [{ algorithm, hex }];
+  });
+}
