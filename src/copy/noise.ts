@@ -23,6 +23,10 @@ const REMEMBERED_WORDS = 8192;
 /** So many words that were there before, of 1024, make it worth the while. */
 const REPEATS_PER_1024 = 4;
 
+// Kept: making them for each piece would take longer than looking at it.
+const counts = new Uint32Array(256);
+const remembered = new Int32Array(REMEMBERED_WORDS);
+
 /**
  * Would zlib find nothing to do? True where all values of a byte come equally often and
  * hardly any aligned word comes twice; never of small pieces.
@@ -33,7 +37,7 @@ export function isNoise(bytes: Bytes): boolean {
 
 /** Does the sample hold all values equally often? Pearson's chi-squared test. */
 function isEven(bytes: Bytes): boolean {
-  const counts = new Uint32Array(256);
+  counts.fill(0);
   let total = 0;
   for (let start = 0; start + COUNTED_BYTES <= bytes.length; start += STRETCH_BYTES) {
     for (let at = start; at < start + COUNTED_BYTES; at++) {
@@ -51,7 +55,7 @@ function isEven(bytes: Bytes): boolean {
 function hasRepeats(bytes: Bytes): boolean {
   const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
   const words = new Int32Array(aligned.buffer, aligned.byteOffset, bytes.length >>> 2);
-  const remembered = new Int32Array(REMEMBERED_WORDS);
+  remembered.fill(0);
   const most = Math.floor(words.length * REPEATS_PER_1024 / 1024);
   let repeats = 0;
   for (let index = 0; index < words.length; index++) {

@@ -75,7 +75,7 @@ export class ZlibPool implements ZlibService, Disposable {
       while (next < streams.length && bytes < WORK_BYTES) bytes += limits[next++] ?? 0;
       requests.push({ unpack: streams.slice(first, next).map(foreign), maxBytes });
     }
-    const replies = await this.#run(requests, streams);
+    const replies = await this.#run(requests, streams.slice());
     return replies.flatMap(unpackedParts);
   }
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createHash } from "node:crypto";
+import { deflateSync } from "node:zlib";
 import { MemorySource } from "../../src/blocks/memory.ts";
 import type { BlockSource, Bytes } from "../../src/core/block.ts";
 import { DamageError, FormatError, ImagingError, ReadError } from "../../src/core/errors.ts";
@@ -323,6 +324,7 @@ Deno.test("digests of pages are checked", async () => {
 Deno.test("a page that is missing, double or of another length is damage of its range", async () => {
   const last = zeroPage("page2", 1000);
   const first = segment("page0", 0, FIRST);
+  const padded = joined(deflateSync(SECOND), new Uint8Array(99_999));
   const cases: readonly (readonly [string, readonly Uint8Array[], number])[] = [
     ["not in the file", [last, first], 1],
     [
@@ -348,6 +350,7 @@ Deno.test("a page that is missing, double or of another length is damage of its 
       1,
     ],
     ["unpacked", [last, first, packedPage("page1", CONTENT.subarray(0, PAGE + 1))], 1],
+    ["longer than a page", [last, first, segment("page1", 1, padded)], 1],
     ["unpacked", [last, first, segment("page1", 1, SECOND)], 1],
     ["no length", [last, first, segment("page1", 0x33, text("\0\0\x10"))], 1],
     ["no length", [last, first, zeroPage("page1", PAGE + 1)], 1],
@@ -415,19 +418,36 @@ Deno.test("of segments of one name the first counts, as in AFFLIB, and it is sai
 });
 
 Deno.test("a damaged segment is left out, those behind it are found", async () => {
-  const pages = PAGES.map((page, index) => segment(`page${index}`, 0, page));
-  const [first, second, last] = pages as [Bytes, Bytes, Bytes];
-  // A tail inside of the data that belongs to no segment, and one that would fit another.
-  SECOND.set(segment("page0", 0, text("inside")), 100);
+  // A segment inside of a page, as in the image of a disk with AFF files on it.
+  const inside = SECOND.slice();
+  inside.set(segment("page1", 0, text("inside")), 100);
+  const [first, second, last] = [FIRST, inside, LAST].map((page, index) =>
+    segment(`page${index}`, 0, page)
+  ) as [Bytes, Bytes, Bytes];
   const start = affFile(sizes(CONTENT.length, PAGE), first).length;
   for (const place of [0, 3, 5, 7, 9, 11, second.length - 8, second.length - 1]) {
     const bytes = affFile(sizes(CONTENT.length, PAGE), first, second, last);
     bytes[start + place] = (bytes[start + place] ?? 0) ^ 0x40;
     const image = await openAff(bytes);
     assert(messages(image).includes(`the segment at byte ${start}`), messages(image));
+    // That, and that a page is missing.
+    assertEquals(image.findings.length, 2, messages(image));
     const { bytes: read, damaged } = await readTolerant(image.media);
     assertEquals(damaged, [{ offset: PAGE, length: PAGE }], `byte ${place}`);
     assertBytes(read, CONTENT.slice().fill(0, PAGE, 2 * PAGE));
+  }
+});
+
+Deno.test("the end of a damaged segment is found, wherever it lies", async () => {
+  const step = 1024 * 1024;
+  for (const total of [step + 10, step + 16, step + 17, step + 21, step + 24, 2 * step + 20]) {
+    const large = segment("parity0", 0, new Uint8Array(total - 24 - "parity0".length));
+    large[0] = 0;
+    const image = await openAff(
+      affFile(sizes(1000, PAGE), large, segment("page0", 0, LAST)),
+    );
+    assertBytes(await readAll(image.media), LAST, `${total} bytes`);
+    assertEquals(image.findings.length, 1);
   }
 });
 

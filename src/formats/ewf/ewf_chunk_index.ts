@@ -45,6 +45,12 @@ interface UsableTable extends LoadedTable {
   readonly overflow: number;
 }
 
+/** A table that is in memory, or on its way. */
+interface KeptTable {
+  readonly table: Promise<UsableTable>;
+  readonly count: number;
+}
+
 /** Knows where each chunk is. Tables are read when they are needed. */
 export class ChunkIndex {
   readonly chunkCount: number;
@@ -52,9 +58,7 @@ export class ChunkIndex {
   readonly #hasFooter: boolean;
   readonly #groups: readonly NumberedGroup[];
   /** The one used least recently comes first. */
-  readonly #tables = new Map<Place, Promise<UsableTable>>();
-  /** Entries in all of them. */
-  #entries = 0;
+  readonly #tables = new Map<Place, KeptTable>();
 
   /** Of each group the count must be known. */
   constructor(
@@ -119,23 +123,26 @@ export class ChunkIndex {
 
   #load(place: Place, count: number): Promise<UsableTable> {
     const known = this.#tables.get(place);
-    const table = known ?? loadTable(this.#files, place, this.#hasFooter).then(usable);
     this.#tables.delete(place);
-    this.#tables.set(place, table);
-    if (known === undefined) {
-      this.#entries += count;
-      this.#forgetOldest();
+    if (known !== undefined) {
+      this.#tables.set(place, known);
+      return known.table;
     }
+    const table = loadTable(this.#files, place, this.#hasFooter).then(usable);
+    this.#tables.set(place, { table, count });
+    // A place that failed may be read better the next time; the caller learns of it.
+    table.catch(() => this.#tables.delete(place));
+    this.#forgetOldest();
     return table;
   }
 
   #forgetOldest(): void {
-    for (const [place, table] of this.#tables) {
-      if (this.#entries <= MAX_TABLE_ENTRIES || this.#tables.size === 1) return;
+    let entries = 0;
+    for (const { count } of this.#tables.values()) entries += count;
+    for (const [place, { count }] of this.#tables) {
+      if (entries <= MAX_TABLE_ENTRIES || this.#tables.size === 1) return;
       this.#tables.delete(place);
-      this.#entries -= this.#groups.find((group) => group.table === place)?.count ?? 0;
-      // Whoever asked for it learns of a failure.
-      table.catch(() => undefined);
+      entries -= count;
     }
   }
 }

@@ -8,6 +8,7 @@ import {
   DESCRIPTOR_BYTES,
   FILE_HEADER_BYTES,
   isSoundDescriptor,
+  parseDamagedDescriptor,
   parseDescriptor,
   type SectionDescriptor,
 } from "./ewf_sections.ts";
@@ -66,7 +67,7 @@ export async function scanSegment(
     }
     const start = at + DESCRIPTOR_BYTES;
     if (type === "next" || type === "done") return { sections, ending: type, findings };
-    if (descriptor.size !== 0 && at + descriptor.size !== next) {
+    if (isSound && descriptor.size !== 0 && at + descriptor.size !== next) {
       warn(`the section at byte ${formatCount(at)} gives two places where it ends`);
     }
     sections.push({ type, segment, start, end: Math.min(next, size), isSound });
@@ -81,6 +82,12 @@ export async function scanSegment(
   }
 }
 
+/** A descriptor, and whether its checksum is right. */
+interface Step {
+  readonly descriptor: SectionDescriptor;
+  readonly isSound: boolean;
+}
+
 /**
  * The descriptor at this byte, which may be damaged as long as it leads to a sound one;
  * else in words why the chain of sections ends there.
@@ -89,30 +96,48 @@ async function readSection(
   files: SegmentFiles,
   segment: number,
   at: number,
-): Promise<{ readonly descriptor: SectionDescriptor; readonly isSound: boolean } | string> {
+): Promise<Step | string> {
   const bytes = await files.read(segment, at, DESCRIPTOR_BYTES);
   const place = `at byte ${formatCount(at)}`;
   if (bytes.length < DESCRIPTOR_BYTES) return `the file is cut: a section is missing ${place}`;
-  const isSound = isSoundDescriptor(bytes);
-  let descriptor;
+  if (!isSoundDescriptor(bytes)) {
+    const descriptor = await followDamaged(files, segment, at, bytes);
+    return descriptor === undefined
+      ? `the section ${place} is damaged: what follows it cannot be found`
+      : { descriptor, isSound: false };
+  }
   try {
-    descriptor = parseDescriptor(bytes, at);
+    const descriptor = parseDescriptor(bytes, at);
+    const isLast = descriptor.type === "next" || descriptor.type === "done";
+    if (isLast || descriptor.next >= at + DESCRIPTOR_BYTES) {
+      return { descriptor, isSound: true };
+    }
+    return `the section ${place} leads back to byte ${formatCount(descriptor.next)}`;
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    return `the section ${place} is damaged: what follows it cannot be found`;
+    return `the section ${place} is impossible: ${error.message}`;
   }
-  if (descriptor.type === "next" || descriptor.type === "done") {
-    return { descriptor, isSound };
-  }
-  for (const next of isSound ? [] : [descriptor.next, at + descriptor.size]) {
-    if (next < at + DESCRIPTOR_BYTES) continue;
-    if (isSoundDescriptor(await files.read(segment, next, DESCRIPTOR_BYTES))) {
-      return { descriptor: { ...descriptor, next }, isSound };
+}
+
+/**
+ * What a damaged descriptor says, if both of its ends are the same place, or one of them
+ * is a sound descriptor.
+ */
+async function followDamaged(
+  files: SegmentFiles,
+  segment: number,
+  at: number,
+  bytes: Uint8Array,
+): Promise<SectionDescriptor | undefined> {
+  const descriptor = parseDamagedDescriptor(bytes);
+  if (descriptor.type === "next" || descriptor.type === "done") return descriptor;
+  const last = files.sizeOf(segment) - DESCRIPTOR_BYTES;
+  for (const next of [descriptor.next, at + descriptor.size]) {
+    if (next < at + DESCRIPTOR_BYTES || next > last) continue;
+    const isLikely = descriptor.next === at + descriptor.size;
+    if (isLikely || isSoundDescriptor(await files.read(segment, next, DESCRIPTOR_BYTES))) {
+      return { ...descriptor, next };
     }
   }
-  if (!isSound) return `the section ${place} is damaged: what follows it cannot be found`;
-  if (descriptor.next < at + DESCRIPTOR_BYTES) {
-    return `the section ${place} leads back to byte ${formatCount(descriptor.next)}`;
-  }
-  return { descriptor, isSound };
+  return undefined;
 }

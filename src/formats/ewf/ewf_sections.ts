@@ -89,12 +89,28 @@ export function parseDescriptor(bytes: Uint8Array, offset = 0): SectionDescripto
     throw new FormatError(`there is no section at byte ${offset}`, offset, "section");
   }
   const view = viewOf(bytes);
-  const type = String.fromCharCode(...bytes.subarray(0, TYPE_BYTES));
   return {
-    type: type.split("\0", 1)[0] ?? "",
+    type: typeOf(bytes),
     next: safeNumber(view.getBigUint64(16, true), "next section offset", offset),
     size: safeNumber(view.getBigUint64(24, true), "section size", offset),
   };
+}
+
+/**
+ * What a damaged descriptor says: the numbers may be impossible, too large to be exact,
+ * and wrong. The bytes must be enough.
+ */
+export function parseDamagedDescriptor(bytes: Uint8Array): SectionDescriptor {
+  const view = viewOf(bytes);
+  return {
+    type: typeOf(bytes),
+    next: Number(view.getBigUint64(16, true)),
+    size: Number(view.getBigUint64(24, true)),
+  };
+}
+
+function typeOf(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes.subarray(0, TYPE_BYTES)).split("\0", 1)[0] ?? "";
 }
 
 /** The bytes of a section descriptor; of the type at most 16 characters. */
