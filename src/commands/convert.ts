@@ -54,7 +54,7 @@ export const convert: Command = {
     {
       name: "on-error",
       value: "HOW",
-      help: "damaged parts of the first: abort, or zero to fill them with zeros (abort)",
+      help: "damaged parts of the first: abort, or zero: fill them (abort)",
     },
     ...IMAGE_OPTIONS,
   ],

@@ -109,7 +109,7 @@ export const read: Command = {
     "sectorshot read /dev/sdb card.img",
     "sectorshot read /dev/sdb card.img --hash md5,sha256 --verify",
     "sectorshot read /dev/sdb - --hash none | ssh host 'cat > card.img'",
-    "sectorshot read /dev/sdb card.E01 --case 2026-17 --examiner 'A. Author' --verify --report",
+    "sectorshot read /dev/sdb card.E01 --case 2026-17 --verify --report",
   ],
   options: [
     SHARED_OPTIONS.hash,

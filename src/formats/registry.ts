@@ -60,7 +60,9 @@ async function readHead(file: BlockSource, head: Bytes): Promise<number> {
  * @throws {ImagingError} `usage` when there is none that can be written.
  */
 export function formatForOutput(path: string, id?: string): ImageFormat {
-  const writable = IMAGE_FORMATS.filter((format) => format.create !== undefined);
+  // What most people want is named first.
+  const writable = IMAGE_FORMATS.filter((format) => format.create !== undefined)
+    .toSorted((a, b) => Number(b.id === "raw") - Number(a.id === "raw"));
   if (id !== undefined) {
     const named = writable.find((format) => format.id === id);
     if (named !== undefined) return named;

@@ -4,6 +4,7 @@ import { deflateSync } from "node:zlib";
 import { DamageTolerantSource } from "../../src/blocks/damage_tolerant.ts";
 import type { Bytes } from "../../src/core/block.ts";
 import { DamageError, FormatError } from "../../src/core/errors.ts";
+import { formatDigest, formatHash } from "../../src/formats/ewf/ewf_digest.ts";
 import { endOf, type Range } from "../../src/core/range.ts";
 import {
   DESCRIPTOR_BYTES,
@@ -11,6 +12,7 @@ import {
   formatDescriptor,
   formatFileHeader,
 } from "../../src/formats/ewf/ewf_sections.ts";
+import { formatError2 } from "../../src/formats/ewf/ewf_ranges.ts";
 import { formatTable, PACKED } from "../../src/formats/ewf/ewf_table.ts";
 import { formatSmartVolume, formatVolume } from "../../src/formats/ewf/ewf_volume.ts";
 import { assertBytes, patternBytes } from "../support/pattern.ts";
@@ -321,4 +323,74 @@ Deno.test("a table and its copy that differ, though both are sound, are told of"
   const { shown, warnings } = await readTolerant(imageOf(file));
   assertBytes(shown, CONTENT);
   assert(warnings.some((each) => each.includes("and its copy differ")));
+});
+
+/** An image of nine chunks with these sections behind them. */
+function imageWith(...sections: readonly CraftedSection[]): ImageFiles {
+  return imageOf(segmentOf(1, [
+    section("volume", volumeBytes(COUNTS)),
+    ...group(CHUNKS),
+    ...sections,
+    section("done"),
+  ]));
+}
+
+async function warningsOf(files: ImageFiles): Promise<string[]> {
+  const { findings } = await openFiles(files);
+  return findings.filter(({ level }) => level === "warning").map(({ message }) => message);
+}
+
+Deno.test("digests that are zero were not set, and two that differ are told of", async () => {
+  const md5 = "a1".repeat(16);
+  const hash = section("hash", formatHash({ md5 }));
+  const agree = imageWith(
+    section("digest", formatDigest({ md5, sha1: "0c".repeat(20) })),
+    hash,
+  );
+  assertEquals((await openFiles(agree)).digests, [
+    { algorithm: "md5", hex: md5 },
+    { algorithm: "sha1", hex: "0c".repeat(20) },
+  ]);
+  assertEquals(await warningsOf(agree), []);
+  const unset = imageWith(section("digest", formatDigest({})), section("hash", formatHash({})));
+  assertEquals((await openFiles(unset)).digests, []);
+  const other = section("digest", formatDigest({ md5: "b2".repeat(16) }));
+  const [warning = ""] = await warningsOf(imageWith(other, hash));
+  assert(warning.includes("another md5"), warning);
+});
+
+Deno.test("unreadable places are joined and stay within the medium", async () => {
+  const runs = [
+    { first: 4, count: 2 },
+    { first: 6, count: 1 },
+    { first: 1, count: 1 },
+    { first: 17, count: 100 },
+    { first: 18, count: 1 },
+    { first: 0xffff_ffff, count: 0xffff_ffff },
+  ];
+  const files = imageWith(section("error2", formatError2(runs)));
+  assertEquals((await openFiles(files)).unreadable, [
+    { offset: 512, length: 512 },
+    { offset: 2048, length: 1536 },
+    { offset: 8704, length: 512 },
+  ]);
+  const [warning = ""] = await warningsOf(files);
+  assert(warning.startsWith("2 unreadable places"), warning);
+});
+
+Deno.test("what programs leave out or add is no damage", async () => {
+  // Logicube leaves the checksum of its data section out.
+  const logicube = volumeBytes(COUNTS);
+  logicube.fill(0, -4);
+  assertEquals(await warningsOf(imageWith(section("data", logicube))), []);
+  logicube[logicube.length - 1] = 1;
+  const [damaged = ""] = await warningsOf(imageWith(section("data", logicube)));
+  assert(damaged.includes("data section is damaged"), damaged);
+  const [different = ""] = await warningsOf(
+    imageWith(section("data", volumeBytes({ ...COUNTS, sectorCount: 17 }))),
+  );
+  assert(different.includes("another geometry"), different);
+  assertEquals(await warningsOf(imageWith(section("something new", patternBytes(99)))), []);
+  const [incomplete = ""] = await warningsOf(imageWith(section("incomplete", patternBytes(9))));
+  assert(incomplete.includes("calls it incomplete"), incomplete);
 });

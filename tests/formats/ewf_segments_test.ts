@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Bytes } from "../../src/core/block.ts";
-import { DamageError, FormatError, ImagingError } from "../../src/core/errors.ts";
+import { DamageError, FormatError, ImagingError, ReadError } from "../../src/core/errors.ts";
 import { MemorySource } from "../../src/blocks/memory.ts";
 import { openEwf, probeEwf } from "../../src/formats/ewf/ewf_reader.ts";
 import { formatFileHeader } from "../../src/formats/ewf/ewf_sections.ts";
@@ -240,5 +240,29 @@ Deno.test({
     assert(image.findings.some(({ message }) => message.includes("how large")));
     assert(image.media.size > 0.9 * MIB && image.media.size < MIB);
     assertBytes(await readAll(image.media), bytes.subarray(0, image.media.size));
+  },
+});
+
+Deno.test({
+  name: "a segment that is exchanged or taken away while it is read makes the read fail",
+  ignore: isMissing,
+  async fn(): Promise<void> {
+    const { files, bytes } = await segmented({ size: 20 * MIB });
+    const present = new Map(files);
+    const { media } = await openFolder(new MemoryFolder(present));
+    const into = new Uint8Array(1000);
+    // The first ones were closed meanwhile.
+    present.set("card.E02", fileOf(files, "card.E02").slice(0, -1));
+    present.delete("card.E03");
+    await assertRejects(() => media.readAt(1.5 * MIB, into), ReadError, "card.E02 was changed");
+    await assertRejects(
+      () => media.readAt(2.5 * MIB, into),
+      ReadError,
+      "card.E03 is not there",
+    );
+    present.set("card.E02", fileOf(files, "card.E02"));
+    await media.readAt(1.5 * MIB, into);
+    assertBytes(into, bytes.subarray(1.5 * MIB, 1.5 * MIB + 1000));
+    await media[Symbol.asyncDispose]();
   },
 });

@@ -1,8 +1,8 @@
 /**
  * EWF, sections "File header" and "Section descriptor",
  * https://github.com/libyal/libewf/blob/main/documentation/Expert%20Witness%20Compression%20Format%20(EWF).asciidoc
- * and the ASR Expert Witness Compression Format specification,
- * https://web.archive.org/web/20100905133957/http://www.asrdata.com/whitepaper-html/
+ * which cites the ASR Expert Witness Compression Format specification as [ASR02],
+ * http://www.asrdata.com/SMART/whitepaper.html
  *
  * What stands in the sections: ewf_header.ts, ewf_volume.ts, ewf_table.ts, ewf_digest.ts,
  * ewf_ranges.ts.
