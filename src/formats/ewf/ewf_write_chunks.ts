@@ -1,4 +1,5 @@
 /** Chunks of an EWF image on their way into it: cut from the flow, and packed. */
+import { Buffer } from "node:buffer";
 import type { Bytes } from "../../core/block.ts";
 import type { ZlibLevel, ZlibService } from "../../core/zlib.ts";
 
@@ -189,27 +190,17 @@ export function joined(parts: readonly Bytes[]): Bytes {
   return bytes;
 }
 
-/** The bytes in words of four, which are faster to look at; undefined where they are none. */
-function wordsOf(bytes: Bytes): Uint32Array | undefined {
-  if (bytes.byteOffset % 4 !== 0 || bytes.length % 4 !== 0) return undefined;
-  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-}
+/** Chunks are compared with it piece by piece, by the runtime's own comparison. */
+const ZEROS = new Uint8Array(32 * 1024);
 
 function isZero(bytes: Bytes): boolean {
-  const units = wordsOf(bytes) ?? bytes;
-  for (let i = 0; i < units.length; i++) {
-    if (units[i] !== 0) return false;
+  for (let at = 0; at < bytes.length; at += ZEROS.length) {
+    const piece = bytes.subarray(at, at + ZEROS.length);
+    if (!isSame(piece, ZEROS.subarray(0, piece.length))) return false;
   }
   return true;
 }
 
 function isSame(a: Bytes, b: Bytes): boolean {
-  if (a.length !== b.length) return false;
-  let left: Uint8Array | Uint32Array | undefined = wordsOf(a);
-  let right: Uint8Array | Uint32Array | undefined = wordsOf(b);
-  if (left === undefined || right === undefined) [left, right] = [a, b];
-  for (let i = 0; i < left.length; i++) {
-    if (left[i] !== right[i]) return false;
-  }
-  return true;
+  return a.length === b.length && Buffer.compare(a, b) === 0;
 }
