@@ -10,6 +10,7 @@ export class DamageTolerantSource implements BlockSource {
   readonly name: string;
   readonly size: number;
   readonly sectorSize: number;
+  readonly sequential: boolean | undefined;
   readonly #source: BlockSource;
   #damaged: readonly Range[] = [];
 
@@ -18,7 +19,16 @@ export class DamageTolerantSource implements BlockSource {
     this.name = source.name;
     this.size = source.size;
     this.sectorSize = source.sectorSize;
+    this.sequential = source.sequential;
     this.#source = source;
+  }
+
+  get fractionRead(): number | undefined {
+    return this.#source.fractionRead;
+  }
+
+  cancel(): void {
+    this.#source.cancel?.();
   }
 
   /** Every damaged place that was asked for; ascending, neighbours joined. */

@@ -1,4 +1,5 @@
 import type { BlockSink, Bytes } from "../core/block.ts";
+import type { Range } from "../core/range.ts";
 
 /** What is held back: boot code, partition table, the first GPT with its entries. */
 export const FIRST_BLOCK_BYTES = 1024 * 1024;
@@ -46,6 +47,27 @@ export class FirstBlockLastSink implements BlockSink {
     if (heldBytes > 0 && !isFirst) await this.#blank(offset, heldBytes);
     const rest = bytes.subarray(heldBytes);
     if (rest.length > 0) await this.#sink.writeAt(offset + heldBytes, rest);
+  }
+
+  /**
+   * Changes bytes that were written before, or come behind all of them: what is held back
+   * stays so.
+   */
+  async patch(offset: number, bytes: Bytes): Promise<void> {
+    const heldBytes = Math.min(bytes.length, Math.max(0, this.#heldBytes - offset));
+    if (heldBytes > 0) this.#block.set(bytes.subarray(0, heldBytes), offset);
+    const rest = bytes.subarray(heldBytes);
+    if (rest.length > 0) await this.#sink.writeAt(offset + heldBytes, rest);
+  }
+
+  /**
+   * Puts zeros there, without sending them where the medium can do that itself. Not for
+   * what is held back.
+   */
+  async writeZeros(range: Range): Promise<boolean> {
+    if (range.offset < FIRST_BLOCK_BYTES || this.#blanked === undefined) return false;
+    await this.#blanked;
+    return await this.#sink.writeZeros?.(range) ?? false;
   }
 
   flush(): Promise<void> {

@@ -27,6 +27,11 @@ export class SliceSource implements BlockSource {
     }
   }
 
+  /** Of the whole: a part may be done before that is. */
+  get fractionRead(): number | undefined {
+    return this.#whole.fractionRead;
+  }
+
   readAt(offset: number, into: Bytes): Promise<number> {
     const length = Math.max(0, Math.min(into.length, this.size - offset));
     return this.#whole.readAt(this.#offset + offset, into.subarray(0, length));

@@ -26,6 +26,10 @@ export class WatchedSource implements BlockSource {
     }
   }
 
+  get fractionRead(): number | undefined {
+    return this.#source.fractionRead;
+  }
+
   /** Reads that failed so far. */
   get errors(): number {
     return this.#errors;
@@ -43,6 +47,7 @@ export class WatchedSource implements BlockSource {
   async #counted(series: Promise<SeriesOutcome>): Promise<SeriesOutcome> {
     const outcome = await series;
     if (outcome.error !== undefined) this.#errors++;
+    if (outcome.secondError !== undefined) this.#errors++;
     return outcome;
   }
 

@@ -12,6 +12,11 @@ export interface BlockSource extends AsyncDisposable {
   readonly sectorSize: number;
   /** Set where offsets must be asked for in order, once: a stream, or a part of one. */
   readonly sequential?: boolean | undefined;
+  /**
+   * How much of it was read, 0 to 1, where the size is not known before the end but this
+   * is: a packed stream. Never goes back.
+   */
+  readonly fractionRead?: number | undefined;
   /** Bytes by which offset 0 lies behind the beginning of a sector; 0 where it is absent. */
   readonly sectorPhase?: number | undefined;
   /** Ends reads under way early, where that is possible; absent where it is not. */
@@ -47,6 +52,8 @@ export interface SeriesOutcome {
   readonly milliseconds: readonly number[];
   /** Why the next one failed. */
   readonly error: ReadError | undefined;
+  /** Why the one behind that failed, too, where it was under way at the same time. */
+  readonly secondError?: ReadError | undefined;
 }
 
 /** A medium to write to. */
@@ -62,6 +69,13 @@ export interface BlockSink extends AsyncDisposable {
    * @throws {WriteError} when the medium does not take it.
    */
   writeAt(offset: number, bytes: Bytes): Promise<void>;
+  /**
+   * Puts zeros there without being sent them; false, and nothing was done, where that is not
+   * possible. Absent where it never is.
+   *
+   * @throws {WriteError} when the medium does not take it.
+   */
+  writeZeros?(range: Range): Promise<boolean>;
   /**
    * Makes everything that was written durable: on the medium when it resolves.
    *
@@ -117,6 +131,8 @@ export interface CopyProgress {
   readonly totalBytes: number;
   /** Bytes that could not be read so far. */
   readonly badBytes: number;
+  /** How much is done, 0 to 1, where that is known and `totalBytes` is not. */
+  readonly fraction?: number | undefined;
   /** Set while a failing medium is being rescued. */
   readonly rescue?: RescueFigures | undefined;
 }

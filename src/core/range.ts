@@ -31,6 +31,25 @@ export function mergeRanges(ranges: readonly Range[]): Range[] {
   return merged;
 }
 
+/** What a range has in common with others, which ascend without overlaps. */
+export function partsWithin(range: Range, others: readonly Range[]): Range[] {
+  let low = 0;
+  let high = others.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const other = others[middle];
+    if (other !== undefined && endOf(other) <= range.offset) low = middle + 1;
+    else high = middle;
+  }
+  const parts: Range[] = [];
+  for (let index = low; index < others.length; index++) {
+    const part = intersection(others[index] ?? range, range);
+    if (part === undefined) break;
+    parts.push(part);
+  }
+  return parts;
+}
+
 /** The parts of `whole` that no range covers, in ascending order. */
 export function gapsBetween(whole: Range, ranges: readonly Range[]): Range[] {
   const gaps: Range[] = [];

@@ -50,7 +50,7 @@ async function probeElsewhere(media: BlockSource): Promise<ProbeScore> {
 }
 
 /** One of the two headers, with the entries to which it leads. */
-interface GptCopy {
+export interface GptCopy {
   readonly lba: number;
   readonly sectorSize: number;
   /** Is there a signature at all? */
@@ -120,7 +120,7 @@ function sectorSizes(own: number): number[] {
 }
 
 /** The best copy in the second sector, for whatever sector size; it may be damaged. */
-async function findPrimary(media: BlockSource): Promise<GptCopy> {
+export async function findPrimary(media: BlockSource): Promise<GptCopy> {
   let best = await readCopy(media, media.sectorSize, PRIMARY_LBA);
   for (const sectorSize of sectorSizes(media.sectorSize).slice(1)) {
     const copy = await readCopy(media, sectorSize, PRIMARY_LBA);
@@ -139,7 +139,10 @@ function usability(copy: GptCopy): number {
  * The backup: where an intact primary header says, else in the last sector, else
  * undefined.
  */
-async function findBackup(media: BlockSource, primary: GptCopy): Promise<GptCopy | undefined> {
+export async function findBackup(
+  media: BlockSource,
+  primary: GptCopy,
+): Promise<GptCopy | undefined> {
   const last = lastLba(media, primary.sectorSize);
   const stated = primary.header?.AlternateLBA;
   for (const lba of new Set([stated ?? last, last])) {

@@ -175,7 +175,8 @@ export function entryArrayChecksum(
   );
 }
 
-function headerChecksum(sector: Uint8Array, headerSize: number): number {
+/** The value that HeaderCRC32 must have for these bytes, whatever it is now. */
+export function headerChecksum(sector: Uint8Array, headerSize: number): number {
   const header = sector.slice(0, headerSize);
   header.fill(0, HEADER_CRC32, HEADER_CRC32 + 4);
   return crc32(header);

@@ -16,8 +16,8 @@ import { hasAscii, viewOf } from "../core/bytes.ts";
 //  12    4  SizeInLBA
 const SECTOR_BYTES = 512;
 const UNIQUE_MBR_SIGNATURE = 440;
-const PARTITION_RECORDS = 446;
-const PARTITION_RECORD_BYTES = 16;
+export const PARTITION_RECORDS = 446;
+export const PARTITION_RECORD_BYTES = 16;
 const SIGNATURE = 510;
 
 /** OSType of the record that protects a GPT. */
