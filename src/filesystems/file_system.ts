@@ -1,6 +1,7 @@
 /** What every file system offers, and what their superblocks have in common. */
 import type { BlockSource, ProbeInput, ProbeScore } from "../core/block.ts";
 import { FormatError } from "../core/errors.ts";
+import type { Range } from "../core/range.ts";
 
 /** What a superblock says about the volume. */
 export interface FileSystemIdentity {
@@ -42,6 +43,19 @@ export interface FileSystem {
    * @throws {ReadError} when the medium does not deliver.
    */
   readLabel?(volume: BlockSource, input: ProbeInput): Promise<string | undefined>;
+  /**
+   * Which bytes of the volume are in use: files, directories, and all of the file system's
+   * own structures with their copies, boot code and reserved areas. Bytes of the volume,
+   * ascending, joined, inside it. What is left out was never written, or belonged to
+   * something that was deleted: nothing that is there reads it. Absent where the file system
+   * is only recognised.
+   *
+   * @throws {FormatError} when there is any doubt: a feature that is not known, a checksum
+   * that is wrong, structures that contradict each other, an unclean state that matters. The
+   * message says why, for "copied whole: ...".
+   * @throws {ReadError} when the medium does not deliver.
+   */
+  usedRanges?(volume: BlockSource): Promise<readonly Range[]>;
 }
 
 /** The error of {@linkcode FileSystem.identify} for foreign bytes. */
