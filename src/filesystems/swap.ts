@@ -1,6 +1,6 @@
 /** Linux swap area, union swap_header, https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/linux/swap.h */
 import type { ProbeInput, ProbeScore } from "../core/block.ts";
-import { hasAscii, uuidText, viewOf } from "../core/bytes.ts";
+import { uuidText } from "../core/bytes.ts";
 import {
   type FileSystem,
   type FileSystemIdentity,
@@ -8,33 +8,22 @@ import {
   labelText,
   notRecognised,
 } from "./file_system.ts";
-
-// One memory page at 0, in the byte order of the machine:
-// 1024  4 version, 1
-// 1036 16 sws_uuid
-// 1052 16 sws_volume
-// last 10 magic: "SWAPSPACE2", or "S1SUSPEND" while the machine hibernates;
-//         "SWAP-SPACE" is the old kind without the fields above
-const PAGE_BYTES = [4096, 8192, 16384, 32768, 65536];
-const MAGIC_BYTES = 10;
+import { parseSwapHeader, type SwapKind, swapSignatures } from "./swap/swap_header.ts";
+import { swapUsedRanges } from "./swap/swap_used_ranges.ts";
 
 /** Swap space of Linux. */
-export const swap: FileSystem = { id: "swap", title: "Linux swap", probe, identify };
+export const swap: FileSystem = {
+  id: "swap",
+  title: "Linux swap",
+  probe,
+  identify,
+  usedRanges: swapUsedRanges,
+};
 
-function kindOf(head: Uint8Array): "swap" | "old" | "hibernated" | undefined {
-  for (const page of PAGE_BYTES) {
-    const at = page - MAGIC_BYTES;
-    if (hasAscii(head, at, "SWAP-SPACE")) return "old";
-    const kind = hasAscii(head, at, "SWAPSPACE2")
-      ? "swap"
-      : hasAscii(head, at, "S1SUSPEND")
-      ? "hibernated"
-      : undefined;
-    if (kind === undefined) continue;
-    const view = viewOf(head);
-    if (view.getUint32(1024, true) === 1 || view.getUint32(1024, false) === 1) return kind;
-  }
-  return undefined;
+function kindOf(head: Uint8Array): SwapKind | undefined {
+  return swapSignatures(head).find(({ kind, pageBytes }) =>
+    kind === "old" || parseSwapHeader(head, pageBytes) !== undefined
+  )?.kind;
 }
 
 function probe(input: ProbeInput): ProbeScore {
