@@ -9,7 +9,7 @@ import { OsError } from "../../ffi/os_error.ts";
 import { type SeriesRead, seriesState } from "../../ffi/read_series.ts";
 import { cString } from "../../ffi/strings.ts";
 import type { Bytes, PlacedRead, SeriesOutcome } from "../core/block.ts";
-import { ImagingError, WriteError } from "../core/errors.ts";
+import { ImagingError, type ReadError, WriteError } from "../core/errors.ts";
 import { type AlignedIo, readAligned, readError, writeAligned } from "./aligned_io.ts";
 
 /** What Linux and macOS do not have in common. */
@@ -157,20 +157,17 @@ export async function readChannelSeries(
   const done = new Map(replies.flatMap((reply) => reply.done));
   const failed = replies.flatMap((reply) => reply.failed ?? []);
   const milliseconds: number[] = [];
-  for (let index = 0;; index++) {
-    const time = done.get(index);
-    if (time !== undefined) {
-      milliseconds.push(time);
-      continue;
-    }
+  for (let index = 0; done.has(index); index++) milliseconds.push(done.get(index) ?? 0);
+  const errorAt = (index: number): ReadError | undefined => {
     const errno = failed.find((each) => each.index === index)?.errno;
-    if (errno === undefined) return { milliseconds, error: undefined };
-    const cause = errnoError("pread", errno);
+    const cause = errno === undefined ? undefined : errnoError("pread", errno);
     // The request was not as the file system wants it: readAt knows what to do.
-    if (cause.code === "EINVAL") return { milliseconds, error: undefined };
-    const offset = series[index]?.offset ?? 0;
-    return { milliseconds, error: readError(alignedIo(channel), offset, cause) };
-  }
+    if (cause === undefined || cause.code === "EINVAL") return undefined;
+    return readError(alignedIo(channel), series[index]?.offset ?? 0, cause);
+  };
+  const error = errorAt(milliseconds.length);
+  const secondError = error && errorAt(milliseconds.length + 1);
+  return { milliseconds, error, ...(secondError === undefined ? {} : { secondError }) };
 }
 
 /** The first reads, as far as they need no detour. */

@@ -20,6 +20,7 @@ export abstract class PosixSource extends OpenedSource {
   readonly #startThread: (() => LibcCalls) | undefined;
   /** Reads beside the channel's own thread; started when it is needed. */
   #second: LibcCalls | undefined;
+  #closing: Promise<void> | undefined;
 
   constructor(channel: Channel, traits: PosixTraits) {
     super({ name: channel.name, ...traits });
@@ -36,11 +37,17 @@ export abstract class PosixSource extends OpenedSource {
     const { thread } = this.channel;
     if (ahead) this.#second ??= this.#startThread?.();
     const threads = ahead && this.#second !== undefined ? [thread, this.#second] : [thread];
-    const { milliseconds, error } = await readChannelSeries(this.channel, threads, reads);
-    return { milliseconds, error: error && await this.explained(error) };
+    const outcome = await readChannelSeries(this.channel, threads, reads);
+    const { error } = outcome;
+    return error === undefined ? outcome : { ...outcome, error: await this.explained(error) };
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** More than once is once. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
     const { thread, descriptor } = this.channel;
     this.#second?.[Symbol.dispose]();
     await closeChannel({ thread, descriptor });

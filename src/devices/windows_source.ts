@@ -164,6 +164,7 @@ interface SourceTraits {
 
 class WindowsSource extends OpenedSource {
   readonly #channel: WindowsChannel;
+  #closing: Promise<void> | undefined;
   readonly #traits: SourceTraits;
 
   constructor(channel: WindowsChannel, traits: SourceTraits) {
@@ -193,7 +194,12 @@ class WindowsSource extends OpenedSource {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** More than once is once. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
     const { calls, handle } = this.#channel;
     const { owned } = this.#traits;
     if (owned !== "nothing") await closeHandle(calls, handle);

@@ -241,16 +241,19 @@ class Rescue implements AsyncDisposable {
     }));
     let isKept = false;
     try {
-      const { milliseconds, error } = await this.#read(reads, ahead);
+      const { milliseconds, error, secondError } = await this.#read(reads, ahead);
       // Too late: nobody waits for it, and the map is as it was.
       if (!this.#isOver) {
         const good = ranges.slice(0, milliseconds.length);
-        const failed = error === undefined ? undefined : ranges[good.length];
-        const tried = good.length + (failed === undefined ? 0 : 1);
+        const failures = [error, secondError].filter((each) => each !== undefined);
+        const tried = good.length + failures.length;
         for (const range of ranges.slice(tried).reverse()) this.#strategy.withdraw(range);
         good.forEach((range, index) => this.#succeeded(range, milliseconds[index] ?? 0));
         isKept = this.#keep(slot, low - shift, good);
-        if (failed !== undefined) this.#failed(failed, error);
+        for (const [index, failure] of failures.entries()) {
+          const failed = ranges[good.length + index];
+          if (failed !== undefined) this.#failed(failed, failure);
+        }
       }
     } catch (error) {
       this.#fail(error);
@@ -349,10 +352,9 @@ class Rescue implements AsyncDisposable {
     this.#successAt = performance.now();
   }
 
-  #failed(range: Range, error: ReadError | undefined): void {
+  #failed(range: Range, error: ReadError): void {
     const { onError, onFailed, pauseMilliseconds = 0 } = this.#options;
-    const isBadPlace = error !== undefined && !GONE.includes(error.osCode);
-    if (!isBadPlace || onError === "abort") throw error;
+    if (GONE.includes(error.osCode) || onError === "abort") throw error;
     this.#readErrors++;
     const failed = this.#strategy.report(range, { ok: false, milliseconds: 0 });
     if (failed.length > 0) onFailed?.(failed);

@@ -44,22 +44,36 @@ export class FaultySource implements BlockSource {
     this.size = options.map.range.length;
     this.#content = options.content ??
       new PatternSource(this.size, { sectorSize: this.sectorSize });
-    if (options.series === true) this.readSeries = (reads) => this.#readSeries(reads);
+    if (options.series === true) {
+      this.readSeries = (reads, ahead) => this.#readSeries(reads, ahead);
+    }
   }
 
-  async #readSeries(reads: readonly PlacedRead[]): Promise<SeriesOutcome> {
+  async #readSeries(reads: readonly PlacedRead[], ahead: boolean): Promise<SeriesOutcome> {
     const milliseconds: number[] = [];
-    for (const { offset, into } of reads) {
-      try {
-        const length = await this.readAt(offset, into);
-        if (length < into.length) break;
-      } catch (error) {
-        if (!(error instanceof ReadError)) throw error;
-        return { milliseconds, error };
+    for (const [index, read] of reads.entries()) {
+      const length = await this.#tryRead(read);
+      if (length instanceof ReadError) {
+        // The one behind it was under way already.
+        const next = ahead ? reads[index + 1] : undefined;
+        const second = next === undefined ? undefined : await this.#tryRead(next);
+        return second instanceof ReadError
+          ? { milliseconds, error: length, secondError: second }
+          : { milliseconds, error: length };
       }
+      if (length < read.into.length) break;
       milliseconds.push(0.1);
     }
     return { milliseconds, error: undefined };
+  }
+
+  async #tryRead({ offset, into }: PlacedRead): Promise<number | ReadError> {
+    try {
+      return await this.readAt(offset, into);
+    } catch (error) {
+      if (!(error instanceof ReadError)) throw error;
+      return error;
+    }
   }
 
   async readAt(offset: number, into: Bytes): Promise<number> {
