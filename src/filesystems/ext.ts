@@ -2,6 +2,7 @@
 import type { ProbeInput, ProbeScore } from "../core/block.ts";
 import { uuidText, viewOf } from "../core/bytes.ts";
 import { crc32c } from "./checksum.ts";
+import { extUsedRanges } from "./ext/ext_used_ranges.ts";
 import {
   type FileSystem,
   type FileSystemIdentity,
@@ -38,7 +39,13 @@ const EXT3_INCOMPAT = 0x0002 | 0x0004 | 0x0010;
 const EXT3_RO_COMPAT = 0x0001 | 0x0002 | 0x0004;
 
 /** ext2, ext3 and ext4. */
-export const ext: FileSystem = { id: "ext", title: "ext2/3/4", probe, identify };
+export const ext: FileSystem = {
+  id: "ext",
+  title: "ext2/3/4",
+  probe,
+  identify,
+  usedRanges: extUsedRanges,
+};
 
 interface ExtSuperblock {
   readonly s_feature_compat: number;
