@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { ProbeInput, ProbeScore } from "../core/block.ts";
 import { hasAscii, toHex, uuidText, viewOf } from "../core/bytes.ts";
+import { btrfsUsedRanges } from "./btrfs/btrfs_used_ranges.ts";
 import { crc32c } from "./checksum.ts";
 import {
   type FileSystem,
@@ -22,7 +23,13 @@ const SUPERBLOCK_BYTES = 4096;
 const CSUM_BYTES = 32;
 
 /** Btrfs. */
-export const btrfs: FileSystem = { id: "btrfs", title: "Btrfs", probe, identify };
+export const btrfs: FileSystem = {
+  id: "btrfs",
+  title: "Btrfs",
+  probe,
+  identify,
+  usedRanges: btrfsUsedRanges,
+};
 
 function superblockOf(head: Uint8Array): Uint8Array | undefined {
   const bytes = head.subarray(SUPERBLOCK_OFFSET, SUPERBLOCK_OFFSET + SUPERBLOCK_BYTES);

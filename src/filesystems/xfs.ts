@@ -9,6 +9,7 @@ import {
   labelText,
   notRecognised,
 } from "./file_system.ts";
+import { xfsUsedRanges } from "./xfs/xfs_used_ranges.ts";
 
 // At 0, big endian:
 //   0  4 sb_magicnum, "XFSB"
@@ -23,7 +24,13 @@ const SUPERBLOCK_BYTES = 264;
 const CRC_OFFSET = 224;
 
 /** XFS. */
-export const xfs: FileSystem = { id: "xfs", title: "XFS", probe, identify };
+export const xfs: FileSystem = {
+  id: "xfs",
+  title: "XFS",
+  probe,
+  identify,
+  usedRanges: xfsUsedRanges,
+};
 
 interface XfsSuperblock {
   readonly sb_uuid: Uint8Array;
