@@ -1,11 +1,30 @@
-/** zlib streams (RFC 1950) of pieces, made and read on the thread that calls. */
+/** Packed pieces, made and read on the thread that calls. */
+import { crc32 } from "node:zlib";
 import { isZero } from "../../ffi/memory.ts";
 import type { Bytes } from "../core/block.ts";
-import type { PackedPieces, ZlibLevel } from "../core/zlib.ts";
+import type { PackedPiece, PieceChecksum, PieceForm } from "../core/zlib.ts";
 import { isNoise } from "./noise.ts";
-import { makeEngine, packedBound, type ZlibEngine } from "./zlib_engine.ts";
+import {
+  makeEngine,
+  packedBound,
+  type StreamForm,
+  type StreamPacking,
+  type ZlibEngine,
+} from "./zlib_engine.ts";
 
-/** A byte of a stream holds at most this: two bits stand for 258 bytes (RFC 1951, 3.2.5). */
+/** How pieces are packed: as zlib streams, or in another form. */
+export type PackForm = Omit<PieceForm, "packing"> & Pick<StreamForm, "packing">;
+
+/** Results one behind the other in one buffer: they change threads in one go. */
+export interface JoinedPieces {
+  readonly bytes: Bytes;
+  /** Bytes of each. */
+  readonly lengths: Uint32Array;
+  /** CRC-32 of each piece; 0 where nobody needs it. */
+  readonly checksums: Uint32Array;
+}
+
+/** A byte of deflate holds at most this: two bits stand for 258 bytes (RFC 1951, 3.2.5). */
 const LARGEST_RATIO = 1032;
 
 /** The length that stands for a stream which could not be unpacked. */
@@ -15,15 +34,18 @@ const DAMAGED = 0xffff_ffff;
 const SPARE_BYTES = 64;
 
 /** Larger memory is not kept from one call to the next. */
-const KEPT_BYTES = 4 * 1024 * 1024;
+const KEPT_BYTES = 8 * 1024 * 1024;
 
 /** Lengths of zeros that are remembered: an image has its pieces, and one at its end. */
 const MOST_PACKED_ZEROS = 16;
 
+/** The level of Zstandard for noise: it is stored at any, and found out soonest at this one. */
+const ZSTD_NOISE_LEVEL = 1;
+
 /** Packs and unpacks pieces, one after the other, with memory that it keeps. */
 export class ZlibPieces {
   readonly #engine: ZlibEngine;
-  /** Streams of zeros by level and length: disks are full of them. */
+  /** Streams of zeros by form and length: disks are full of them. */
   readonly #packedZeros = new Map<string, Bytes>();
   #kept: Bytes = new Uint8Array();
 
@@ -32,16 +54,22 @@ export class ZlibPieces {
   }
 
   /** Packs each `pieceBytes` on its own; the last piece may be shorter. */
-  pack(bytes: Bytes, pieceBytes: number, level: ZlibLevel): PackedPieces {
-    const lengths = new Uint32Array(Math.ceil(bytes.length / pieceBytes));
-    const into = this.#memory(lengths.length * packedBound(Math.min(pieceBytes, bytes.length)));
+  pack(bytes: Bytes, pieceBytes: number, form: PackForm): JoinedPieces {
+    const { before = 0, after = 0 } = form;
+    const count = Math.ceil(bytes.length / pieceBytes);
+    const lengths = new Uint32Array(count);
+    const checksums = new Uint32Array(count);
+    const room = before + packedBound(Math.min(pieceBytes, bytes.length)) + after;
+    const into = this.#memory(count * room);
     let end = 0;
-    for (let index = 0; index < lengths.length; index++) {
+    for (let index = 0; index < count; index++) {
       const piece = bytes.subarray(index * pieceBytes, (index + 1) * pieceBytes);
-      lengths[index] = this.#packPiece(piece, level, into.subarray(end));
-      end += lengths[index] ?? 0;
+      const length = before + this.#packPiece(piece, form, into.subarray(end + before)) + after;
+      if (form.packing === "deflate") checksums[index] = crc32(piece);
+      lengths[index] = length;
+      end += length;
     }
-    return { bytes: into.slice(0, end), lengths };
+    return { bytes: into.slice(0, end), lengths, checksums };
   }
 
   /**
@@ -49,36 +77,53 @@ export class ZlibPieces {
    * that no stream has stands for one that is damaged, or longer. For
    * {@linkcode unpackedParts}.
    */
-  unpack(streams: readonly Bytes[], maxBytes: number): PackedPieces {
+  unpack(streams: readonly Bytes[], maxBytes: number, packing: StreamPacking): JoinedPieces {
     const lengths = new Uint32Array(streams.length);
-    const limits = streams.map((stream) => unpackedLimit(stream, maxBytes));
+    const limits = streams.map((stream) => unpackedLimit(stream, maxBytes, packing));
     const into = this.#memory(limits.reduce((sum, limit) => sum + limit, SPARE_BYTES));
     let end = 0;
     for (const [index, stream] of streams.entries()) {
       const limit = limits[index] ?? 0;
       const room = into.subarray(end, end + limit + SPARE_BYTES);
-      const length = this.#engine.inflate(stream, room);
+      const length = this.#engine.unpack(stream, packing, room);
       const isGood = length !== undefined && length <= limit;
       lengths[index] = isGood ? length : DAMAGED;
       if (isGood) end += length;
     }
-    return { bytes: into.slice(0, end), lengths };
+    return { bytes: into.slice(0, end), lengths, checksums: new Uint32Array() };
   }
 
-  #packPiece(piece: Bytes, level: ZlibLevel, into: Bytes): number {
-    if (level === 0) return this.#engine.deflate(piece, 0, into);
-    if (isZero(piece)) return this.#packZeros(piece, level, into);
-    return this.#engine.deflate(piece, isNoise(piece) ? 0 : engineLevel(level), into);
+  /** The checksum of each `pieceBytes`; the last piece may be shorter. */
+  checksums(bytes: Bytes, pieceBytes: number, kind: PieceChecksum): JoinedPieces {
+    const count = Math.ceil(bytes.length / pieceBytes);
+    const checksums = Uint32Array.from({ length: count }, (_, index) => {
+      const piece = bytes.subarray(index * pieceBytes, (index + 1) * pieceBytes);
+      return kind === "crc32" ? crc32(piece) : this.#adler32(piece);
+    });
+    return { bytes: new Uint8Array(), lengths: new Uint32Array(), checksums };
   }
 
-  #packZeros(zeros: Bytes, level: ZlibLevel, into: Bytes): number {
-    const key = `${level} ${zeros.length}`;
+  /** As zlib computes it on the way: a stream ends with it, most significant byte first. */
+  #adler32(piece: Bytes): number {
+    const into = this.#memory(packedBound(piece.length));
+    const length = this.#engine.pack(piece, { packing: "zlib", level: 0 }, into);
+    return new DataView(into.buffer, into.byteOffset).getUint32(length - 4);
+  }
+
+  #packPiece(piece: Bytes, form: PackForm, into: Bytes): number {
+    if (isStoring(form)) return this.#engine.pack(piece, form, into);
+    if (isZero(piece)) return this.#packZeros(piece, form, into);
+    return this.#engine.pack(piece, isNoise(piece) ? noiseForm(form) : engineForm(form), into);
+  }
+
+  #packZeros(zeros: Bytes, form: PackForm, into: Bytes): number {
+    const key = `${form.packing} ${form.level} ${form.isOpen} ${zeros.length}`;
     const known = this.#packedZeros.get(key);
     if (known !== undefined) {
       into.set(known);
       return known.length;
     }
-    const length = this.#engine.deflate(zeros, engineLevel(level), into);
+    const length = this.#engine.pack(zeros, engineForm(form), into);
     if (this.#packedZeros.size >= MOST_PACKED_ZEROS) this.#packedZeros.clear();
     this.#packedZeros.set(key, into.slice(0, length));
     return length;
@@ -92,16 +137,33 @@ export class ZlibPieces {
   }
 }
 
+function isStoring({ packing, level }: PackForm): boolean {
+  return packing !== "zstd" && level === 0;
+}
+
+function noiseForm(form: PackForm): PackForm {
+  return { ...form, level: form.packing === "zstd" ? ZSTD_NOISE_LEVEL : 0 };
+}
+
 /**
  * Level 1 of the runtime's zlib is another than zlib's: its streams are a sixth longer. At
  * level 2 they are as short as zlib's at level 1, and still made sooner.
  */
-function engineLevel(level: ZlibLevel): ZlibLevel {
-  return level === 1 ? 2 : level;
+function engineForm(form: PackForm): PackForm {
+  return form.packing !== "zstd" && form.level === 1 ? { ...form, level: 2 } : form;
+}
+
+/** Each piece that was packed. They share one buffer. */
+export function packedParts({ bytes, lengths, checksums }: JoinedPieces): PackedPiece[] {
+  let end = 0;
+  return Array.from(lengths, (length, index) => {
+    end += length;
+    return { bytes: bytes.subarray(end - length, end), crc32: checksums[index] ?? 0 };
+  });
 }
 
 /** What each stream held; undefined where it was damaged. The parts share one buffer. */
-export function unpackedParts({ bytes, lengths }: PackedPieces): (Bytes | undefined)[] {
+export function unpackedParts({ bytes, lengths }: JoinedPieces): (Bytes | undefined)[] {
   let end = 0;
   return Array.from(lengths, (length) => {
     if (length === DAMAGED) return undefined;
@@ -111,17 +173,7 @@ export function unpackedParts({ bytes, lengths }: PackedPieces): (Bytes | undefi
 }
 
 /** Bytes that a stream can hold, at most; `maxBytes` if more would be too many. */
-export function unpackedLimit(stream: Bytes, maxBytes: number): number {
-  return Math.min(maxBytes, stream.length * LARGEST_RATIO);
-}
-
-/** All of them, one behind the other, in memory of its own. */
-export function concatenated(parts: readonly Bytes[]): Bytes {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let end = 0;
-  for (const part of parts) {
-    whole.set(part, end);
-    end += part.length;
-  }
-  return whole;
+export function unpackedLimit(stream: Bytes, maxBytes: number, packing: StreamPacking): number {
+  // Of zstd, four bytes can hold 128 KiB: nothing to go by.
+  return packing === "zstd" ? maxBytes : Math.min(maxBytes, stream.length * LARGEST_RATIO);
 }

@@ -1,7 +1,21 @@
 import { addressOf } from "../../ffi/memory.ts";
 import type { Bytes } from "../core/block.ts";
-import type { PackedPieces, ZlibLevel, ZlibService } from "../core/zlib.ts";
-import { concatenated, unpackedLimit, unpackedParts, ZlibPieces } from "./zlib_pieces.ts";
+import type {
+  PackedPiece,
+  PieceChecksum,
+  PieceForm,
+  PiecePacking,
+  ZlibLevel,
+  ZlibService,
+} from "../core/zlib.ts";
+import type { StreamPacking } from "./zlib_engine.ts";
+import {
+  packedParts,
+  type PackForm,
+  unpackedLimit,
+  unpackedParts,
+  ZlibPieces,
+} from "./zlib_pieces.ts";
 import { ZlibThread, type ZlibWork } from "./zlib_thread.ts";
 import type { ForeignBytes, ZlibReply, ZlibRequest } from "./zlib_worker.ts";
 
@@ -40,43 +54,93 @@ export class ZlibPool implements ZlibService, Disposable {
     this.#threadCount = Math.min(Math.max(1, Math.floor(threads)), MAX_THREADS);
   }
 
-  async deflate(bytes: Bytes, pieceBytes: number, level: ZlibLevel): Promise<PackedPieces> {
-    if (this.#ended !== undefined) throw this.#ended;
-    if (!Number.isSafeInteger(pieceBytes) || pieceBytes < 1) {
-      throw new RangeError(`pieces of ${pieceBytes} bytes`);
-    }
-    if (bytes.length < SMALL_BYTES) return this.#here.pack(bytes, pieceBytes, level);
-    const workBytes = Math.ceil(WORK_BYTES / pieceBytes) * pieceBytes;
-    const requests: ZlibRequest[] = [];
-    for (let at = 0; at < bytes.length; at += workBytes) {
-      const pack = foreign(bytes.subarray(at, at + workBytes));
-      requests.push({ pack, pieceBytes, level });
-    }
-    const replies = await this.#run(requests, bytes);
-    return {
-      bytes: concatenated(replies.map((reply) => reply.bytes)),
-      lengths: Uint32Array.from(replies.flatMap((reply) => [...reply.lengths])),
-    };
+  async deflate(
+    bytes: Bytes,
+    pieceBytes: number,
+    level: ZlibLevel,
+  ): Promise<readonly Bytes[]> {
+    const packed = await this.#pack(bytes, pieceBytes, { packing: "zlib", level });
+    return packed.map((piece) => piece.bytes);
   }
 
-  /** What is answered can share buffers: of up to 256 KiB, unless one stream holds more. */
+  /** What is answered can share buffers: of up to 256 KiB, unless one piece is larger. */
+  async pack(
+    bytes: Bytes,
+    pieceBytes: number,
+    form: PieceForm,
+  ): Promise<readonly PackedPiece[]> {
+    return await this.#pack(bytes, pieceBytes, form);
+  }
+
+  async #pack(bytes: Bytes, pieceBytes: number, form: PackForm): Promise<PackedPiece[]> {
+    this.#check(pieceBytes);
+    if (bytes.length < SMALL_BYTES) {
+      return packedParts(this.#here.pack(bytes, pieceBytes, form));
+    }
+    const requests = worksOf(bytes, pieceBytes).map((work) => ({
+      pack: foreign(work),
+      pieceBytes,
+      form,
+    }));
+    const replies = await this.#run(requests, bytes);
+    return replies.flatMap(packedParts);
+  }
+
+  async checksums(bytes: Bytes, pieceBytes: number, kind: PieceChecksum): Promise<Uint32Array> {
+    this.#check(pieceBytes);
+    if (bytes.length < SMALL_BYTES) {
+      return this.#here.checksums(bytes, pieceBytes, kind).checksums;
+    }
+    const requests = worksOf(bytes, pieceBytes).map((work) => ({
+      sum: foreign(work),
+      pieceBytes,
+      kind,
+    }));
+    const replies = await this.#run(requests, bytes);
+    return Uint32Array.from(replies.flatMap(({ checksums }) => [...checksums]));
+  }
+
   async inflate(
     streams: readonly Bytes[],
     maxBytes: number,
   ): Promise<readonly (Bytes | undefined)[]> {
+    return await this.#unpack(streams, maxBytes, "zlib");
+  }
+
+  /** What is answered can share buffers: of up to 256 KiB, unless one piece holds more. */
+  async unpack(
+    pieces: readonly Bytes[],
+    maxBytes: number,
+    packing: PiecePacking,
+  ): Promise<readonly (Bytes | undefined)[]> {
+    return await this.#unpack(pieces, maxBytes, packing);
+  }
+
+  async #unpack(
+    streams: readonly Bytes[],
+    maxBytes: number,
+    packing: StreamPacking,
+  ): Promise<readonly (Bytes | undefined)[]> {
     if (this.#ended !== undefined) throw this.#ended;
-    const limits = streams.map((stream) => unpackedLimit(stream, maxBytes));
+    const limits = streams.map((stream) => unpackedLimit(stream, maxBytes, packing));
     if (limits.reduce((sum, limit) => sum + limit, 0) < SMALL_BYTES) {
-      return unpackedParts(this.#here.unpack(streams, maxBytes));
+      return unpackedParts(this.#here.unpack(streams, maxBytes, packing));
     }
     const requests: ZlibRequest[] = [];
     for (let first = 0, next = 0; first < streams.length; first = next) {
       let bytes = 0;
       while (next < streams.length && bytes < WORK_BYTES) bytes += limits[next++] ?? 0;
-      requests.push({ unpack: streams.slice(first, next).map(foreign), maxBytes });
+      requests.push({ unpack: streams.slice(first, next).map(foreign), maxBytes, packing });
     }
     const replies = await this.#run(requests, streams.slice());
     return replies.flatMap(unpackedParts);
+  }
+
+  #check(pieceBytes: number): void {
+    if (this.#ended !== undefined) throw this.#ended;
+    if (!Number.isSafeInteger(pieceBytes) || pieceBytes < 1) {
+      throw new RangeError(`pieces of ${pieceBytes} bytes`);
+    }
   }
 
   /**
@@ -144,6 +208,16 @@ export class ZlibPool implements ZlibService, Disposable {
     if (thread.hasEnded) this.#threads.delete(thread);
     if (this.#ended === undefined) this.#feed();
   }
+}
+
+/** The bytes in works of whole pieces. */
+function worksOf(bytes: Bytes, pieceBytes: number): Bytes[] {
+  const workBytes = Math.ceil(WORK_BYTES / pieceBytes) * pieceBytes;
+  const works: Bytes[] = [];
+  for (let at = 0; at < bytes.length; at += workBytes) {
+    works.push(bytes.subarray(at, at + workBytes));
+  }
+  return works;
 }
 
 /** Where bytes lie, for another thread. */

@@ -4,8 +4,9 @@
  * zlib_thread.ts.
  */
 import { nativeBytes } from "../../ffi/memory.ts";
-import type { PackedPieces, ZlibLevel } from "../core/zlib.ts";
-import { ZlibPieces } from "./zlib_pieces.ts";
+import type { PieceChecksum } from "../core/zlib.ts";
+import type { StreamPacking } from "./zlib_engine.ts";
+import { type JoinedPieces, type PackForm, ZlibPieces } from "./zlib_pieces.ts";
 
 /** Bytes that another thread owns, and leaves as they are until the answer. */
 export interface ForeignBytes {
@@ -16,11 +17,16 @@ export interface ForeignBytes {
 
 /** What the worker is told. Answers come in the same order. */
 export type ZlibRequest =
-  | { readonly pack: ForeignBytes; readonly pieceBytes: number; readonly level: ZlibLevel }
-  | { readonly unpack: readonly ForeignBytes[]; readonly maxBytes: number };
+  | { readonly pack: ForeignBytes; readonly pieceBytes: number; readonly form: PackForm }
+  | {
+    readonly unpack: readonly ForeignBytes[];
+    readonly maxBytes: number;
+    readonly packing: StreamPacking;
+  }
+  | { readonly sum: ForeignBytes; readonly pieceBytes: number; readonly kind: PieceChecksum };
 
-/** The streams; or what they held, see {@linkcode ZlibPieces}. */
-export type ZlibReply = PackedPieces;
+/** What comes of it, see {@linkcode ZlibPieces}. */
+export type ZlibReply = JoinedPieces;
 
 const pieces = new ZlibPieces();
 
@@ -31,9 +37,12 @@ self.onmessage = (event: MessageEvent<ZlibRequest>): void => {
 
 function answer(request: ZlibRequest): ZlibReply {
   if ("pack" in request) {
-    return pieces.pack(bytesOf(request.pack), request.pieceBytes, request.level);
+    return pieces.pack(bytesOf(request.pack), request.pieceBytes, request.form);
   }
-  return pieces.unpack(request.unpack.map(bytesOf), request.maxBytes);
+  if ("sum" in request) {
+    return pieces.checksums(bytesOf(request.sum), request.pieceBytes, request.kind);
+  }
+  return pieces.unpack(request.unpack.map(bytesOf), request.maxBytes, request.packing);
 }
 
 function bytesOf({ address, length }: ForeignBytes): Uint8Array<ArrayBuffer> {

@@ -10,6 +10,11 @@ export interface PathStyle {
   keyOf(name: string): string;
 }
 
+/** What stands before a file's name: put before another name it is a path in that folder. */
+export function folderPrefix(style: PathStyle, path: string): string {
+  return path.slice(0, path.length - style.nameOf(path).length);
+}
+
 /** Linux. */
 export const POSIX_PATHS: PathStyle = {
   folderOf(path: string): string {

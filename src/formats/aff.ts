@@ -22,6 +22,7 @@ export const aff: ImageFormat & Required<Pick<ImageFormat, "create">> = {
   title: "AFF image",
   extensions: ["aff"],
   inOrder: true,
+  settings: ["compression"],
   probe({ head }: ProbeInput): ProbeScore {
     return hasAffHeader(head) ? "exact" : "no";
   },

@@ -11,6 +11,7 @@ export const ewf: ImageFormat & Required<Pick<ImageFormat, "create">> = {
   title: "EWF image (EnCase, FTK Imager, SMART)",
   extensions: ["e01", "s01"],
   inOrder: true,
+  settings: ["compression", "segmentBytes", "chunkSectors", "layout"],
   probe: probeEwf,
   open: openEwf,
   create: createEwf,

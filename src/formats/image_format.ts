@@ -1,12 +1,14 @@
 import type {
   BlockSink,
   BlockSource,
+  Bytes,
   ChunkConsumer,
   ProbeInput,
   ProbeScore,
 } from "../core/block.ts";
 import type { Finding } from "../core/errors.ts";
 import type { Range } from "../core/range.ts";
+import type { UnpackService } from "../core/unpack.ts";
 import type { ZlibService } from "../core/zlib.ts";
 
 /** A file that an image is written into. */
@@ -62,6 +64,9 @@ export interface Evidence {
 /** How densely an image is packed. */
 export type Compression = "none" | "fast" | "best";
 
+/** A setting of a plan that only some formats obey. */
+export type PackingSetting = "compression" | "segmentBytes" | "chunkSectors" | "layout";
+
 /** A digest that is kept in an image. */
 export interface StoredDigest {
   /** "md5", "sha1", "sha256" */
@@ -106,6 +111,10 @@ export interface ImageSummary {
   readonly holeBytes: number;
   /** The files of the image, in their order, where they are more than one. */
   readonly files?: readonly string[] | undefined;
+  /** Variant of the format, where it has several. */
+  readonly layout?: string | undefined;
+  /** Absent where the format knows nothing of it. */
+  readonly compression?: Compression | undefined;
 }
 
 /** What opening may need. */
@@ -113,6 +122,8 @@ export interface OpenOptions {
   /** Where the other files of the image are; absent where the file stands alone. */
   readonly folder?: ImageFolder | undefined;
   readonly zlib?: ZlibService | undefined;
+  /** Absent: packed streams cannot be opened. */
+  readonly unpack?: UnpackService | undefined;
 }
 
 /** An image that can be read. */
@@ -133,6 +144,13 @@ export interface OpenedImage {
   readonly unreadable?: readonly Range[] | undefined;
   /** The files of the image, in their order, where they are more than one. */
   readonly files?: readonly string[] | undefined;
+  /**
+   * The beginning of the content, up to 1 MiB, where `media` is sequential: to see what it
+   * is without reading it.
+   */
+  readonly head?: Bytes | undefined;
+  /** Is this only the packing of another image: .gz, .zip? */
+  readonly isPacking?: boolean | undefined;
 }
 
 /** A way to keep the content of a medium in files. */
@@ -143,6 +161,13 @@ export interface ImageFormat {
   readonly extensions: readonly string[];
   /** Must the medium be written in order, from its beginning, in one go? */
   readonly inOrder?: boolean | undefined;
+  /**
+   * Does it only pack a raw image, as .gz and .zip do? Unpacked, that has the same name
+   * without the extension, and digests beside it are those of the raw image.
+   */
+  readonly isPacking?: boolean | undefined;
+  /** The settings of a plan that it obeys; none where it is absent. */
+  readonly settings?: readonly PackingSetting[] | undefined;
   /** Is this file one of ours? Never throws, whatever the bytes. */
   probe(input: ProbeInput): ProbeScore;
   /**

@@ -41,7 +41,37 @@ export async function openImage(
   // Any file can be a raw image: another guess is the better one.
   const best = exact[0] ?? likely.find(({ id }) => id !== "raw") ?? likely[0];
   if (best === undefined) throw new Error("No format takes unknown files");
-  return await best.open(file, options);
+  const image = await best.open(file, options);
+  if (image.isPacking !== true) return image;
+  try {
+    await checkContent(image);
+    return image;
+  } catch (error) {
+    await image.media[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** What is packed must be a raw image: an archive in an archive is nobody's disk. */
+async function checkContent({ media, head }: OpenedImage): Promise<void> {
+  const { name, size, sectorSize } = media;
+  const beginning = head ?? await beginningOf(media);
+  const inner = IMAGE_FORMATS.find((format) =>
+    format.probe({ name: "", size, sectorSize, head: beginning }) === "exact"
+  );
+  if (inner === undefined) return;
+  throw new ImagingError(
+    "corrupt",
+    `cannot use ${name}: what is packed in it is a ${inner.title}`,
+    {
+      hint: "unpack it once with its own program, and name the file that comes out",
+    },
+  );
+}
+
+async function beginningOf(media: BlockSource): Promise<Bytes> {
+  const head = new Uint8Array(Math.min(HEAD_BYTES, media.size));
+  return head.subarray(0, await readHead(media, head));
 }
 
 /** A file whose beginning cannot be read has no format: its readable rest is raw. */

@@ -24,6 +24,7 @@ export const splitRaw: ImageFormat & Required<Pick<ImageFormat, "create">> = {
   title: "split raw image",
   extensions: ["001"],
   inOrder: true,
+  settings: ["segmentBytes"],
   /** The name is all there is to go by. */
   probe({ name }: ProbeInput): ProbeScore {
     return parseSegmentName(name) === undefined ? "no" : "maybe";

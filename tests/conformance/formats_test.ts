@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { MemorySource } from "../../src/blocks/memory.ts";
 import { sequentialPolicy } from "../../src/copy/read_policy.ts";
+import { makeUnpackService } from "../../src/copy/unpack/unpack_service.ts";
 import { ZlibPool } from "../../src/copy/zlib_pool.ts";
 import { RangeMap } from "../../src/copy/range_map.ts";
 import { runCopy } from "../../src/copy/run_copy.ts";
@@ -81,7 +82,8 @@ async function write(
 
 /** Reads all that an image shows, in pieces that fall on no border. */
 async function readAll(format: ImageFormat, file: Bytes): Promise<Bytes> {
-  const { media } = await format.open(new MemorySource("image", file), { zlib: ZLIB });
+  const unpack = makeUnpackService();
+  const { media } = await format.open(new MemorySource("image", file), { zlib: ZLIB, unpack });
   const bytes = new Uint8Array(media.size);
   for (let at = 0; at < media.size; at += 50_021) {
     const into = bytes.subarray(at, at + 50_021);

@@ -1,6 +1,6 @@
 /** zlib as Python has it, to compare with. */
+import { Buffer } from "node:buffer";
 import type { Bytes } from "../../src/core/block.ts";
-import type { PackedPieces } from "../../src/core/zlib.ts";
 import { run } from "../support/run_cli.ts";
 import { TemporaryFolder } from "../support/temporary.ts";
 
@@ -34,10 +34,10 @@ for at in range(0, len(data), size):
 `;
 
 /** What the streams hold. */
-export async function pythonUnpack({ bytes, lengths }: PackedPieces): Promise<Bytes[]> {
+export async function pythonUnpack(streams: readonly Bytes[]): Promise<Bytes[]> {
   await using folder = await TemporaryFolder.create();
-  const packed = await folder.write("packed", bytes);
-  const words = Array.from(lengths, (length) => {
+  const packed = await folder.write("packed", Buffer.concat(streams));
+  const words = streams.map(({ length }) => {
     const word = new Uint8Array(4);
     new DataView(word.buffer).setUint32(0, length, true);
     return word.toHex();

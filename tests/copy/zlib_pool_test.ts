@@ -1,9 +1,14 @@
+import { Buffer } from "node:buffer";
+import { crc32, inflateRawSync } from "node:zlib";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { allocateAligned } from "../../ffi/memory.ts";
 import { ZlibPool } from "../../src/copy/zlib_pool.ts";
 import type { Bytes } from "../../src/core/block.ts";
-import type { PackedPieces, ZlibLevel } from "../../src/core/zlib.ts";
+import type { ZlibLevel } from "../../src/core/zlib.ts";
+import { adler32 } from "../../src/formats/ewf/adler32.ts";
 import { patternBytes } from "../support/pattern.ts";
+import { run, shell } from "../support/run_cli.ts";
+import { TemporaryFolder } from "../support/temporary.ts";
 import { needs } from "../support/tools.ts";
 import { seededNumbers } from "../volumes/image_tools.ts";
 import { pythonPack, type PythonSettings, pythonUnpack } from "./python_zlib.ts";
@@ -41,9 +46,8 @@ function piecesOf(bytes: Bytes, pieceBytes: number): Bytes[] {
   );
 }
 
-function streamsOf({ bytes, lengths }: PackedPieces): Bytes[] {
-  let end = 0;
-  return Array.from(lengths, (length) => bytes.subarray(end, end += length));
+function totalBytes(parts: readonly Bytes[]): number {
+  return parts.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** Compares without writing megabytes into a message. */
@@ -106,9 +110,8 @@ for (
         const packed = await pool.deflate(native.bytes, pieceBytes, level);
         assertSame(await pythonUnpack(packed), expected, `level ${level}`);
         const other = await pool.deflate(shifted, pieceBytes, level);
-        assertEquals(other.lengths, packed.lengths);
-        assertSame([other.bytes], [packed.bytes], `level ${level}, of ordinary memory`);
-        const unpacked = await pool.inflate(streamsOf(packed), pieceBytes);
+        assertSame(other, packed, `level ${level}, of ordinary memory`);
+        const unpacked = await pool.inflate(packed, pieceBytes);
         assertSame(unpacked, expected, `level ${level}, read again`);
       }
     },
@@ -123,14 +126,90 @@ Deno.test({
     using pool = new ZlibPool();
     const sizes: number[] = [];
     for (const level of [0, 1, 6, 9] as const) {
-      const { bytes: packed } = await pool.deflate(bytes, PIECE_BYTES, level);
-      const theirs = await pythonPack(bytes, PIECE_BYTES, { level });
-      const most = theirs.reduce((sum, { length }) => sum + length, 0) * 1.05;
-      assert(packed.length <= most, `level ${level}: ${packed.length}, at most ${most}`);
-      sizes.push(packed.length);
+      const ours = totalBytes(await pool.deflate(bytes, PIECE_BYTES, level));
+      const most = totalBytes(await pythonPack(bytes, PIECE_BYTES, { level })) * 1.05;
+      assert(ours <= most, `level ${level}: ${ours}, at most ${most}`);
+      sizes.push(ours);
     }
     assertEquals(sizes.toSorted((a, b) => b - a), sizes);
   },
+});
+
+Deno.test("deflate blocks of pieces, with their CRC-32 and the room that was asked for", async () => {
+  using pool = new ZlibPool({ threads: 2 });
+  for (
+    const [length, pieceBytes] of [[100_000, 30_000], [3 * MIB + 5, MIB], [2 * MIB, 100_000]]
+  ) {
+    const bytes = mixedBytes(length ?? 0, 21);
+    const form = { packing: "deflate", level: 6, before: 21, after: 8 } as const;
+    const packed = await pool.pack(bytes, pieceBytes ?? 1, form);
+    const expected = piecesOf(bytes, pieceBytes ?? 1);
+    assertEquals(packed.map((piece) => piece.crc32), expected.map((piece) => crc32(piece)));
+    const unpacked = packed.map((piece) =>
+      Uint8Array.from(inflateRawSync(piece.bytes.subarray(21, -8)))
+    );
+    assertSame(unpacked, expected, `${length}`);
+    // The room of one is not that of another.
+    for (const piece of packed) piece.bytes.fill(1, 0, 21).fill(2, piece.bytes.length - 8);
+    const again = packed.map((piece) =>
+      Uint8Array.from(inflateRawSync(piece.bytes.subarray(21, -8)))
+    );
+    assertSame(again, expected, `${length}, with the room used`);
+  }
+});
+
+Deno.test({
+  name: "frames and members of pieces are read by zstd and gzip, and theirs by us",
+  ignore: needs("zstd", "gzip"),
+  async fn(): Promise<void> {
+    using pool = new ZlibPool({ threads: 2 });
+    await using folder = await TemporaryFolder.create();
+    const bytes = mixedBytes(3 * MIB + 5, 22);
+    for (const level of [1, 3, 12]) {
+      const packed = await pool.pack(bytes, MIB, { packing: "zstd", level });
+      const frames = packed.map((piece) => piece.bytes);
+      const path = await folder.write("frames.zst", Buffer.concat(frames));
+      await run("zstd", ["-q", "-d", "-f", path, "-o", folder.file("plain")]);
+      assertSame([await Deno.readFile(folder.file("plain"))], [bytes], "zstd");
+      assertSame(await pool.unpack(frames, MIB, "zstd"), piecesOf(bytes, MIB), "frames");
+      const tight = await pool.unpack(frames, MIB - 1, "zstd");
+      assertEquals(tight.map((piece) => piece?.length), [undefined, undefined, undefined, 5]);
+    }
+    for (const [tool, packing] of [["gzip", "gzip"], ["zstd", "zstd"]] as const) {
+      const theirs: Bytes[] = [];
+      for (const piece of piecesOf(bytes, MIB)) {
+        const path = await folder.write("piece", piece);
+        await shell(`${tool} -c "$1" > "$1.packed"`, path);
+        theirs.push(await Deno.readFile(`${path}.packed`));
+      }
+      assertSame(await pool.unpack(theirs, MIB, packing), piecesOf(bytes, MIB), tool);
+      const spoiled = theirs.map((piece, index) =>
+        flipped(piece, piece.length - 5 + index % 2)
+      );
+      const read = await pool.unpack([...theirs, ...spoiled], MIB, packing);
+      assertSame(read.slice(0, 4), piecesOf(bytes, MIB), `${tool}, beside damage`);
+      for (const [index, piece] of read.slice(4).entries()) {
+        const content = piecesOf(bytes, MIB)[index];
+        assert(piece === undefined || !piece.every((byte, at) => byte === content?.[at]));
+      }
+    }
+  },
+});
+
+Deno.test("checksums of pieces, on this thread and on others", async () => {
+  using pool = new ZlibPool({ threads: 2 });
+  for (const length of [0, 1, 100_000, 2 * MIB + 77]) {
+    const bytes = mixedBytes(length, 23);
+    const expected = piecesOf(bytes, PIECE_BYTES);
+    const sums = await pool.checksums(bytes, PIECE_BYTES, "crc32");
+    assertEquals([...sums], expected.map((piece) => crc32(piece)));
+    const others = await pool.checksums(bytes, PIECE_BYTES, "adler32");
+    assertEquals([...others], expected.map((piece) => adler32(piece)));
+  }
+  // RFC 1950 has no example; this is zlib.adler32(b"Wikipedia") of Python.
+  const text = new TextEncoder().encode("Wikipedia");
+  assertEquals([...await pool.checksums(text, 9, "adler32")], [0x11e60398]);
+  await assertRejects(() => pool.checksums(text, 0, "crc32"), RangeError);
 });
 
 const SETTINGS: Readonly<Record<string, PythonSettings>> = {
@@ -214,7 +293,7 @@ function flipped(bytes: Bytes, at: number): Bytes {
 Deno.test("a flipped byte anywhere never gives other bytes than those packed", async () => {
   using pool = new ZlibPool();
   const bytes = mixedBytes(20_000, 8);
-  const { bytes: stream } = await pool.deflate(bytes, bytes.length, 6);
+  const [stream = new Uint8Array()] = await pool.deflate(bytes, bytes.length, 6);
   const all = Array.from(stream, (_, at) => flipped(stream, at));
   const read = await pool.inflate(all, bytes.length);
   assertEquals(read.length, stream.length);
@@ -257,17 +336,20 @@ Deno.test("many calls at once keep apart, and each is in order", async () => {
       pieceBytes,
       LEVELS[next(4)] ?? 1,
     );
-    const unpacked = await pool.inflate(streamsOf(packed), pieceBytes);
+    const unpacked = await pool.inflate(packed, pieceBytes);
     assertSame(unpacked, piecesOf(bytes, pieceBytes), `call ${index}`);
   }));
 });
 
 Deno.test("streams in small arrays of their own are read where they lie", async () => {
   using pool = new ZlibPool({ threads: 2 });
-  const { bytes, lengths } = await pool.deflate(new Uint8Array(8 * MIB), PIECE_BYTES, 9);
-  assert(Math.max(...lengths) < 64, "the runtime keeps arrays of up to 64 bytes elsewhere");
+  const packed = await pool.deflate(new Uint8Array(8 * MIB), PIECE_BYTES, 9);
+  assert(
+    packed.every(({ length }) => length < 64),
+    "the runtime keeps arrays of up to 64 bytes elsewhere",
+  );
   const works = Array.from({ length: 20 }, () => {
-    const streams = streamsOf({ bytes, lengths }).map((stream) => Uint8Array.from(stream));
+    const streams = packed.map((stream) => Uint8Array.from(stream));
     const work = pool.inflate(streams, PIECE_BYTES);
     // Makes the garbage collector move what is young.
     for (let i = 0; i < 100_000; i++) Uint8Array.of(i);
@@ -283,9 +365,9 @@ Deno.test("zeros come out as zeros, of every length, also when an answer was cha
   for (let round = 0; round < 2; round++) {
     for (let pieceBytes = 30_000; pieceBytes < 30_020; pieceBytes++) {
       const packed = await pool.deflate(new Uint8Array(MIB), pieceBytes, 1);
-      const unpacked = await pool.inflate(streamsOf(packed), pieceBytes);
+      const unpacked = await pool.inflate(packed, pieceBytes);
       assertSame(unpacked, piecesOf(new Uint8Array(MIB), pieceBytes), `${pieceBytes}`);
-      packed.bytes.fill(0xff);
+      for (const stream of packed) stream.fill(0xff);
     }
   }
 });
@@ -305,7 +387,7 @@ Deno.test({
     {
       using pool = new ZlibPool({ threads: 3 });
       const packed = await pool.deflate(patternBytes(255 * KIB), PIECE_BYTES, 1);
-      await pool.inflate(streamsOf(packed).slice(0, 7), PIECE_BYTES);
+      await pool.inflate(packed.slice(0, 7), PIECE_BYTES);
       await new Promise((resolve) => setTimeout(resolve, 50));
       assertEquals(workers.count, 0);
       for (let i = 0; i < 3; i++) await pool.deflate(new Uint8Array(2 * MIB), PIECE_BYTES, 1);
@@ -332,9 +414,7 @@ Deno.test({
   ignore: Deno.build.os !== "linux",
   async fn(): Promise<void> {
     const workers = new NewWorkers();
-    const streams = streamsOf(
-      await new ZlibPool().deflate(mixedBytes(200_000, 10), PIECE_BYTES, 6),
-    );
+    const streams = await new ZlibPool().deflate(mixedBytes(200_000, 10), PIECE_BYTES, 6);
     // It takes some time to pack programs.
     const program = (await Deno.readFile(Deno.execPath())).subarray(8 * MIB, 10 * MIB);
     for (let round = 0; round < 20; round++) {
@@ -345,7 +425,7 @@ Deno.test({
         // At the end of this scope the memory is gone: who looks at it then dies.
         await pool.deflate(native.bytes, PIECE_BYTES, 9);
       });
-      const many = Array.from({ length: 500 }, () => streams).flat();
+      const many = Array.from({ length: 500 }, () => [...streams]).flat();
       calls.push(pool.inflate(many, PIECE_BYTES).then(() => {}));
       await new Promise((resolve) => setTimeout(resolve, round * 5));
       pool[Symbol.dispose]();
@@ -367,7 +447,7 @@ Deno.test("a thread that dies rejects what it had; others and later calls go on"
     const wrong = pool.deflate(bytes, bytes.length, 42 as ZlibLevel);
     await assertRejects(() => wrong, Error, "died");
     const packed = await pool.deflate(bytes, PIECE_BYTES, 1);
-    const unpacked = await pool.inflate(streamsOf(packed), PIECE_BYTES);
+    const unpacked = await pool.inflate(packed, PIECE_BYTES);
     assertSame(unpacked, piecesOf(bytes, PIECE_BYTES), `round ${round}`);
   }
   // Of many parts the first that fails is enough.

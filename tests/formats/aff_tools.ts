@@ -7,7 +7,7 @@ import { MemorySource } from "../../src/blocks/memory.ts";
 import { makeChunk } from "../../src/copy/run_copy.ts";
 import type { BlockSource, Bytes } from "../../src/core/block.ts";
 import type { Range } from "../../src/core/range.ts";
-import type { PackedPieces, ZlibService } from "../../src/core/zlib.ts";
+import type { ZlibService } from "../../src/core/zlib.ts";
 import { createAff } from "../../src/formats/aff/aff_writer.ts";
 import { aff } from "../../src/formats/aff.ts";
 import type { ImagePlan, OpenedImage, StoredDigest } from "../../src/formats/image_format.ts";
@@ -15,18 +15,17 @@ import { HASH_ALGORITHMS } from "../../src/hashes/registry.ts";
 import { toHex } from "../../src/core/bytes.ts";
 import { MemoryOutput } from "../support/image_output.ts";
 import { patternBytes } from "../support/pattern.ts";
+import { refusingZlib } from "../support/refusing_zlib.ts";
 
 /** zlib on the thread of the test. */
 export const nodeZlib: ZlibService = {
-  deflate(bytes, pieceBytes, level): Promise<PackedPieces> {
-    const pieces: Uint8Array[] = [];
+  ...refusingZlib,
+  deflate(bytes, pieceBytes, level): Promise<readonly Bytes[]> {
+    const pieces: Bytes[] = [];
     for (let at = 0; at < bytes.length; at += pieceBytes) {
-      pieces.push(deflateSync(bytes.subarray(at, at + pieceBytes), { level }));
+      pieces.push(Uint8Array.from(deflateSync(bytes.subarray(at, at + pieceBytes), { level })));
     }
-    return Promise.resolve({
-      bytes: new Uint8Array(Buffer.concat(pieces)),
-      lengths: Uint32Array.from(pieces, ({ length }) => length),
-    });
+    return Promise.resolve(pieces);
   },
   inflate(streams, maxBytes): Promise<(Bytes | undefined)[]> {
     return Promise.resolve(streams.map((stream) => {

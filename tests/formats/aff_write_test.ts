@@ -4,7 +4,8 @@ import { createAff } from "../../src/formats/aff/aff_writer.ts";
 import { aff } from "../../src/formats/aff.ts";
 import type { Evidence } from "../../src/formats/image_format.ts";
 import { makeChunk } from "../../src/copy/run_copy.ts";
-import type { PackedPieces, ZlibLevel } from "../../src/core/zlib.ts";
+import type { Bytes } from "../../src/core/block.ts";
+import type { ZlibLevel } from "../../src/core/zlib.ts";
 import { MemoryOutput } from "../support/image_output.ts";
 import { assertBytes, patternBytes } from "../support/pattern.ts";
 import { run, tryRun } from "../support/run_cli.ts";
@@ -185,7 +186,7 @@ Deno.test("pages are whole sectors, and levels of zlib are 1 and 9", async () =>
   const levels: ZlibLevel[] = [];
   const zlib: typeof nodeZlib = {
     ...nodeZlib,
-    deflate(bytes, pieceBytes, level): Promise<PackedPieces> {
+    deflate(bytes, pieceBytes, level): Promise<readonly Bytes[]> {
       levels.push(level);
       assertEquals(pieceBytes, bytes.length);
       return nodeZlib.deflate(bytes, pieceBytes, level);
@@ -250,7 +251,7 @@ Deno.test("memory is bounded: a writer that is ahead of its packer waits", async
     sparse: true,
     zlib: {
       ...nodeZlib,
-      async deflate(bytes, pieceBytes, level): Promise<PackedPieces> {
+      async deflate(bytes, pieceBytes, level): Promise<readonly Bytes[]> {
         packing++;
         await gate.promise;
         return await nodeZlib.deflate(bytes, pieceBytes, level);

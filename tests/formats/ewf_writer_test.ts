@@ -6,7 +6,7 @@ import { makeChunk } from "../../src/copy/run_copy.ts";
 import type { Bytes } from "../../src/core/block.ts";
 import { ImagingError } from "../../src/core/errors.ts";
 import { intersection, type Range } from "../../src/core/range.ts";
-import type { PackedPieces, ZlibService } from "../../src/core/zlib.ts";
+import type { ZlibService } from "../../src/core/zlib.ts";
 import { ewfSettings } from "../../src/formats/ewf/ewf_write_plan.ts";
 import { SegmentWriter } from "../../src/formats/ewf/ewf_write_segment.ts";
 import { createEwf } from "../../src/formats/ewf/ewf_writer.ts";
@@ -18,6 +18,7 @@ import type {
   OutputFolder,
 } from "../../src/formats/image_format.ts";
 import { assertBytes, patternBytes } from "../support/pattern.ts";
+import { refusingZlib } from "../support/refusing_zlib.ts";
 import { run } from "../support/run_cli.ts";
 import { TemporaryFolder } from "../support/temporary.ts";
 import { needs } from "../support/tools.ts";
@@ -45,19 +46,25 @@ function randomDelays(seed: number): Delay {
 /** As slow as the delays say; looks at the bytes as late as is allowed. */
 function zlibWith(delay: Delay): ZlibService {
   return {
-    async deflate(bytes, pieceBytes, level): Promise<PackedPieces> {
+    ...refusingZlib,
+    async deflate(bytes, pieceBytes, level): Promise<readonly Bytes[]> {
       await delay();
-      const streams: Uint8Array[] = [];
+      const streams: Bytes[] = [];
       for (let at = 0; at < bytes.length; at += pieceBytes) {
-        streams.push(deflateSync(bytes.subarray(at, at + pieceBytes), { level }));
+        streams.push(
+          Uint8Array.from(deflateSync(bytes.subarray(at, at + pieceBytes), { level })),
+        );
       }
-      return {
-        bytes: new Uint8Array(await new Blob(streams as Bytes[]).arrayBuffer()),
-        lengths: Uint32Array.from(streams, ({ length }) => length),
-      };
+      return streams;
     },
-    inflate(): Promise<never> {
-      throw new Error("A writer has nothing to unpack");
+    async checksums(bytes, pieceBytes): Promise<Uint32Array> {
+      await delay();
+      const sums: number[] = [];
+      for (let at = 0; at < bytes.length; at += pieceBytes) {
+        const stream = deflateSync(bytes.subarray(at, at + pieceBytes), { level: 0 });
+        sums.push(stream.readUInt32BE(stream.length - 4));
+      }
+      return Uint32Array.from(sums);
     },
   };
 }
@@ -902,14 +909,15 @@ Deno.test("without a folder, or with a name of another kind, there is one file",
 class CountingZlib implements ZlibService {
   readonly pieces: number[] = [];
 
-  async deflate(bytes: Bytes, pieceBytes: number, level: 1): Promise<PackedPieces> {
+  async deflate(bytes: Bytes, pieceBytes: number, level: 1): Promise<readonly Bytes[]> {
     this.pieces.push(Math.ceil(bytes.length / pieceBytes));
     return await zlib.deflate(bytes, pieceBytes, level);
   }
 
-  inflate(): Promise<never> {
-    throw new Error("A writer has nothing to unpack");
-  }
+  readonly inflate = refusingZlib.inflate;
+  readonly pack = refusingZlib.pack;
+  readonly unpack = refusingZlib.unpack;
+  readonly checksums = refusingZlib.checksums;
 }
 
 Deno.test("zeros and repetitions are packed once, a piece of the flow in one call", async () => {
@@ -976,7 +984,7 @@ Deno.test("what fails, fails everything behind it, and is not tried again", asyn
         folder: { name: "card.E01", create: () => Promise.reject(cause) },
         zlib: {
           ...zlib,
-          async deflate(bytes, pieceBytes, level): Promise<PackedPieces> {
+          async deflate(bytes, pieceBytes, level): Promise<readonly Bytes[]> {
             packing++;
             await new Promise((resolve) => setTimeout(resolve, 5));
             packing--;

@@ -59,7 +59,7 @@ Deno.test("without a known extension nobody guesses", () => {
 Deno.test("a format that is named is taken, whatever the extension", () => {
   assertEquals(formatForOutput("card", "raw").id, "raw");
   assertEquals(formatForOutput("card.zst", "raw").id, "raw");
-  for (const id of ["", "RAW", "zip"]) {
+  for (const id of ["", "RAW", "xz"]) {
     const error = assertThrows(() => formatForOutput("card.img", id), ImagingError);
     assertEquals(error.kind, "usage");
     assert(error.hint?.includes("raw"), error.hint);

@@ -1,7 +1,13 @@
 import type { Bytes, Chunk } from "../../core/block.ts";
 import { ImagingError } from "../../core/errors.ts";
 import { endOf } from "../../core/range.ts";
-import type { ImageOutput, ImagePlan, ImageSummary, ImageWriter } from "../image_format.ts";
+import type {
+  Compression,
+  ImageOutput,
+  ImagePlan,
+  ImageSummary,
+  ImageWriter,
+} from "../image_format.ts";
 import { formatHead, formatTrailer } from "./image_segments.ts";
 import { type PackedPage, packPage } from "./page_packer.ts";
 import { pageName } from "./segment_names.ts";
@@ -12,6 +18,8 @@ const DEFAULT_PAGE_BYTES = 16 * 1024 * 1024;
 
 /** Pages that are being packed or written, beside the one that is being filled. */
 const PAGES_UNDER_WAY = 4;
+
+const DEFAULT_COMPRESSION: Compression = "fast";
 
 /**
  * Begins an AFF image. Pages hold `pageBytes`, or less where that is no whole number of
@@ -24,7 +32,7 @@ export function createAff(
   plan: ImagePlan,
   pageBytes = DEFAULT_PAGE_BYTES,
 ): ImageWriter {
-  const { zlib, compression = "fast", sectorSize = 512 } = plan;
+  const { zlib, compression = DEFAULT_COMPRESSION, sectorSize = 512 } = plan;
   if (zlib === undefined && compression !== "none") {
     throw new ImagingError("usage", `cannot compress ${output.name}: there is no zlib`, {
       hint: "write it without compression",
@@ -105,7 +113,11 @@ class AffWriter implements ImageWriter {
     await this.#output.writeAt(0, this.#head(this.#size));
     await this.#output.setSize(end + trailer.length);
     await this.#output.flush();
-    return { size: this.#size, holeBytes: 0 };
+    return {
+      size: this.#size,
+      holeBytes: 0,
+      compression: this.#plan.compression ?? DEFAULT_COMPRESSION,
+    };
   }
 
   abort(cause: unknown): Promise<void> {
@@ -165,7 +177,7 @@ class AffWriter implements ImageWriter {
   #closePage(): void {
     const page = this.#page as Bytes;
     const number = this.#pages++;
-    const { compression = "fast", zlib } = this.#plan;
+    const { compression = DEFAULT_COMPRESSION, zlib } = this.#plan;
     const packed = packPage(page.subarray(0, this.#filled), compression, zlib)
       .then((result) => partsOf(number, result));
     const start = this.#fileEnd;

@@ -30,9 +30,9 @@ export async function packPage(
   }
   if (compression !== "none" && zlib !== undefined) {
     const isBest = compression === "best";
-    const { bytes } = await zlib.deflate(page, page.length, isBest ? 9 : 1);
-    if (bytes.length < page.length) {
-      return { flag: isBest ? FLAG_ZLIB_MAX : FLAG_ZLIB, data: bytes, md5: undefined };
+    const [data] = await zlib.deflate(page, page.length, isBest ? 9 : 1);
+    if (data !== undefined && data.length < page.length) {
+      return { flag: isBest ? FLAG_ZLIB_MAX : FLAG_ZLIB, data, md5: undefined };
     }
   }
   const hasher = await md5.create();

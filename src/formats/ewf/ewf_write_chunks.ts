@@ -1,7 +1,10 @@
 /** Chunks of an EWF image on their way into it: cut from the flow, and packed. */
-import { Buffer } from "node:buffer";
 import type { Bytes } from "../../core/block.ts";
+import { viewOf } from "../../core/bytes.ts";
 import type { ZlibLevel, ZlibService } from "../../core/zlib.ts";
+import { isSame, isZero } from "../pieces/chunk_cutter.ts";
+
+export { ChunkCutter } from "../pieces/chunk_cutter.ts";
 
 /** A chunk as it stands in the image. */
 export interface PackedChunk {
@@ -11,50 +14,6 @@ export interface PackedChunk {
   readonly parts: readonly Bytes[];
   /** Bytes of all parts. */
   readonly length: number;
-}
-
-/** Cuts what comes in pieces of any size into chunks. */
-export class ChunkCutter {
-  readonly #chunkBytes: number;
-  /** The beginning of the next chunk, in a buffer for all of it. */
-  #rest: Bytes | undefined;
-  #restBytes = 0;
-
-  constructor(chunkBytes: number) {
-    this.#chunkBytes = chunkBytes;
-  }
-
-  /** The chunks that these bytes complete: parts of them, but for the first one maybe. */
-  cut(bytes: Bytes): Bytes[] {
-    const chunks: Bytes[] = [];
-    let at = 0;
-    if (this.#rest !== undefined) {
-      at = this.#keep(bytes);
-      if (this.#restBytes < this.#chunkBytes) return chunks;
-      chunks.push(this.#rest);
-      this.#rest = undefined;
-      this.#restBytes = 0;
-    }
-    for (; at + this.#chunkBytes <= bytes.length; at += this.#chunkBytes) {
-      chunks.push(bytes.subarray(at, at + this.#chunkBytes));
-    }
-    if (at < bytes.length) this.#keep(bytes.subarray(at));
-    return chunks;
-  }
-
-  /** What is left of the last chunk at the end of the medium; undefined when nothing is. */
-  end(): Bytes | undefined {
-    return this.#rest?.subarray(0, this.#restBytes);
-  }
-
-  /** Copies as much as the next chunk still needs; answers how many bytes that were. */
-  #keep(bytes: Bytes): number {
-    const rest = this.#rest ??= new Uint8Array(this.#chunkBytes);
-    const part = bytes.subarray(0, this.#chunkBytes - this.#restBytes);
-    rest.set(part, this.#restBytes);
-    this.#restBytes += part.length;
-    return part.length;
-  }
 }
 
 /** What zlib made of a chunk. */
@@ -142,16 +101,16 @@ export class ChunkPacker {
   async #deflate(chunks: readonly Bytes[]): Promise<readonly Form[]> {
     if (chunks.length === 0) return [];
     const { zlib, chunkBytes, level, always } = this.#options;
-    const { bytes, lengths } = await zlib.deflate(joined(chunks), chunkBytes, level);
-    let end = 0;
-    return chunks.map((chunk, index) => {
-      const stream = bytes.subarray(end, end += lengths[index] ?? 0);
-      return {
-        stream: always || stream.length < chunk.length ? stream : undefined,
-        // A stream ends with it, most significant byte first.
-        checksum: stream.slice(-4).reverse(),
-      };
-    });
+    if (level === 0 && !always) {
+      const sums = await zlib.checksums(joined(chunks), chunkBytes, "adler32");
+      return Array.from(sums, (sum) => ({ stream: undefined, checksum: littleEndian(sum) }));
+    }
+    const streams = await zlib.deflate(joined(chunks), chunkBytes, level);
+    return streams.map((stream, index) => ({
+      stream: always || stream.length < (chunks[index]?.length ?? 0) ? stream : undefined,
+      // A stream ends with it, most significant byte first.
+      checksum: stream.slice(-4).reverse(),
+    }));
   }
 
   #remember(chunks: readonly Bytes[], forms: Promise<readonly Form[]>): void {
@@ -168,6 +127,12 @@ function packed(chunk: Bytes, { stream, checksum }: Form): PackedChunk {
   return stream === undefined
     ? { isPacked: false, parts: [chunk, checksum], length: chunk.length + checksum.length }
     : { isPacked: true, parts: [stream], length: stream.length };
+}
+
+function littleEndian(value: number): Bytes {
+  const bytes = new Uint8Array(4);
+  viewOf(bytes).setUint32(0, value, true);
+  return bytes;
 }
 
 /** The parts one behind the other; not copied where they lie in memory like that. */
@@ -188,19 +153,4 @@ export function joined(parts: readonly Bytes[]): Bytes {
     at += part.length;
   }
   return bytes;
-}
-
-/** Chunks are compared with it piece by piece, by the runtime's own comparison. */
-const ZEROS = new Uint8Array(32 * 1024);
-
-function isZero(bytes: Bytes): boolean {
-  for (let at = 0; at < bytes.length; at += ZEROS.length) {
-    const piece = bytes.subarray(at, at + ZEROS.length);
-    if (!isSame(piece, ZEROS.subarray(0, piece.length))) return false;
-  }
-  return true;
-}
-
-function isSame(a: Bytes, b: Bytes): boolean {
-  return a.length === b.length && Buffer.compare(a, b) === 0;
 }

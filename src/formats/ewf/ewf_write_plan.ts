@@ -13,6 +13,8 @@ import { NEW_TABLE_ENTRIES, OLD_TABLE_ENTRIES } from "./ewf_table.ts";
 
 /** What the sections of a layout look like, and what they can hold. */
 export interface WriteLayout {
+  /** As it is asked for. */
+  readonly name: string;
   readonly headers: EwfLayout;
   readonly maxTableEntries: number;
   /** Do tables have a base? Else offsets count from the beginning of the file, in 31 bits. */
@@ -28,6 +30,7 @@ export interface WriteLayout {
 }
 
 const ENCASE5: WriteLayout = {
+  name: "encase5",
   headers: "encase5",
   maxTableEntries: OLD_TABLE_ENTRIES,
   hasTableBase: false,
@@ -40,29 +43,34 @@ const ENCASE5: WriteLayout = {
 
 const LINEN: WriteLayout = {
   ...ENCASE5,
+  name: "linen",
   headers: "linen6",
   hasDigest: true,
 };
 
-const LAYOUTS: ReadonlyMap<string, WriteLayout> = new Map([
-  ["encase6", {
+const ALL: readonly WriteLayout[] = [
+  {
     ...LINEN,
+    name: "encase6",
     headers: "encase6",
     maxTableEntries: NEW_TABLE_ENTRIES,
     hasTableBase: true,
     hasWideCounts: true,
-  }],
-  ["encase5", ENCASE5],
-  ["ftk", { ...ENCASE5, headers: "ftk", hasSetIdentifier: false }],
-  ["linen", LINEN],
-  ["smart", {
+  },
+  ENCASE5,
+  { ...ENCASE5, name: "ftk", headers: "ftk", hasSetIdentifier: false },
+  LINEN,
+  {
     ...ENCASE5,
+    name: "smart",
     headers: "smart",
     isSmart: true,
     hasSetIdentifier: false,
     hasError2: false,
-  }],
-]);
+  },
+];
+
+const LAYOUTS: ReadonlyMap<string, WriteLayout> = new Map(ALL.map((each) => [each.name, each]));
 
 /** Other names of layouts. */
 const ALIASES: Readonly<Record<string, string>> = { linen6: "linen" };

@@ -170,8 +170,8 @@ export class SegmentSeries {
     });
     for (const { type, text } of sections) {
       const headerLevel = layout.isSmart ? level : HEADER_LEVEL;
-      const { bytes } = await zlib.deflate(text, text.length, headerLevel);
-      writer.appendSection({ type, data: bytes });
+      const [data = new Uint8Array()] = await zlib.deflate(text, text.length, headerLevel);
+      writer.appendSection({ type, data });
     }
   }
 

@@ -101,7 +101,13 @@ class EwfWriter implements ImageWriter {
       digests: await this.#digests(),
     });
     const { names } = this.#series;
-    return { size: this.#end, holeBytes: 0, files: names.length > 1 ? names : undefined };
+    return {
+      size: this.#end,
+      holeBytes: 0,
+      files: names.length > 1 ? names : undefined,
+      layout: this.#settings.layout.name,
+      compression: this.#settings.compression,
+    };
   }
 
   async #digests(): Promise<EwfDigests> {
