@@ -18,7 +18,14 @@ import type { SystemReply, SystemRequest } from "./system_thread.ts";
 const EINTR = 4;
 
 /** Calls that change nothing when they fail: their errno is believed when it comes twice. */
-const REPEATABLE: readonly string[] = ["open", "unlink", "flock", "rename", "renameat2"];
+const REPEATABLE: readonly string[] = [
+  "open",
+  "unlink",
+  "flock",
+  "rename",
+  "renameat2",
+  "lseek",
+];
 
 self.onmessage = (event: MessageEvent<SystemRequest>): void => {
   const { id, call, args } = event.data;

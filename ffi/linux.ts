@@ -33,6 +33,16 @@ export const BLKGETSIZE64 = 0x80081272;
 /** A number that no other disk of this boot has had. Argument: u64 *. */
 export const BLKGETDISKSEQ = 0x80081280;
 
+/** Discard a range; what it reads as then is the device's matter. Argument: u64[2] *. */
+export const BLKDISCARD = 0x1277;
+/** Make a range read as zeros. Argument: u64[2] *, first byte and length. */
+export const BLKZEROOUT = 0x127f;
+
+/** lseek: the first byte of data at or behind the offset; ENXIO where there is none. */
+export const SEEK_DATA = 3;
+/** lseek: the size of the file. */
+export const SEEK_END = 2;
+
 export const POSIX_FADV_SEQUENTIAL = 2;
 export const POSIX_FADV_DONTNEED = 4;
 

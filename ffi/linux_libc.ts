@@ -15,6 +15,11 @@ export const LINUX_SYMBOLS = {
     ],
     result: "i32",
   },
+  /** off_t lseek(int fd, off_t offset, int whence); */
+  lseek: {
+    parameters: [/* int */ "i32", /* off_t */ "i64", /* int */ "i32"],
+    result: "i64",
+  },
   /** int posix_fadvise(int fd, off_t offset, off_t length, int advice); */
   posix_fadvise: {
     parameters: [

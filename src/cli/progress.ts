@@ -20,6 +20,8 @@ export interface ProgressFigures {
   readonly average: number;
   /** Undefined while it cannot be told. */
   readonly secondsLeft: number | undefined;
+  /** Set where it is known how much is done, but not of how much. */
+  readonly fraction?: number | undefined;
   /** Set while a failing medium is being rescued. */
   readonly rescue?: RescueFigures | undefined;
 }
@@ -47,7 +49,7 @@ export class ProgressMeter {
 
   /** The figures as of now. */
   figures(now: number): ProgressFigures {
-    const { doneBytes, totalBytes, badBytes, rescue } = this.#last;
+    const { doneBytes, totalBytes, badBytes, rescue, fraction } = this.#last;
     while (
       this.#samples.length > 2 && now - (this.#samples[1]?.at ?? now) > WINDOW_MILLISECONDS
     ) this.#samples.shift();
@@ -56,7 +58,9 @@ export class ProgressMeter {
       bytes / Math.max((now - since) / 1000, 0.001);
     const rate = perSecond(doneBytes - first.bytes, first.at);
     const average = perSecond(doneBytes, this.#startedAt);
-    const left = (totalBytes - doneBytes) / average;
+    const left = fraction !== undefined && totalBytes === Infinity
+      ? (now - this.#startedAt) / 1000 * (1 - fraction) / fraction
+      : (totalBytes - doneBytes) / average;
     return {
       doneBytes,
       totalBytes,
@@ -65,20 +69,25 @@ export class ProgressMeter {
       average,
       secondsLeft: Number.isFinite(left) ? left : undefined,
       ...(rescue === undefined ? {} : { rescue }),
+      ...(fraction === undefined ? {} : { fraction }),
     };
   }
 }
 
 /** "reading /dev/sdb: 1.2 GiB of 29.7 GiB, 4%, 98 MiB/s (average 97 MiB/s), 4:59 left" */
 export function progressText(title: string, figures: ProgressFigures): string {
-  const { doneBytes, totalBytes, badBytes, rate, average, secondsLeft, rescue } = figures;
+  const { doneBytes, totalBytes, badBytes, rate, average, secondsLeft, rescue, fraction } =
+    figures;
   const parts: string[] = rescue === undefined ? [] : [rescue.phase];
   if (Number.isFinite(totalBytes)) {
     const percent = totalBytes === 0
       ? 100
       : Math.min(100, Math.floor(doneBytes / totalBytes * 100));
     parts.push(`${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`, `${percent}%`);
-  } else parts.push(formatBytes(doneBytes));
+  } else {
+    parts.push(formatBytes(doneBytes));
+    if (fraction !== undefined) parts.push(`${Math.min(100, Math.floor(100 * fraction))}%`);
+  }
   parts.push(
     `${formatBytes(Math.round(rate))}/s (average ${formatBytes(Math.round(average))}/s)`,
   );

@@ -2,6 +2,7 @@
 import type { BlockSink, BlockSource, Bytes } from "../core/block.ts";
 import type { Finding } from "../core/errors.ts";
 import type { PathStyle } from "../core/path.ts";
+import type { Range } from "../core/range.ts";
 
 /** How a disk is attached. */
 export type Bus =
@@ -172,6 +173,11 @@ export interface DeviceSink extends BlockSink {
   readonly size: number;
   /** As in {@linkcode DeviceInfo.mediumNumber}, of what was really opened. */
   readonly mediumNumber: string | undefined;
+  /**
+   * Tells the medium that nobody needs what is there; false where it takes no such word. What
+   * it reads as then is its own matter. Absent where that is never possible.
+   */
+  discard?(range: Range): Promise<boolean>;
   /**
    * The same device for reading, past every cache: what the medium itself holds. Closed
    * by its owner, before the sink.

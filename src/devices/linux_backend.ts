@@ -2,11 +2,13 @@
 import { type LibcCalls, LibcThread, prepareLibcThread } from "../../ffi/libc_thread.ts";
 import * as linux from "../../ffi/linux.ts";
 import { errnoError } from "../../ffi/libc.ts";
+import { allocateAligned } from "../../ffi/memory.ts";
 import { OsError } from "../../ffi/os_error.ts";
 import { cString, fromCString } from "../../ffi/strings.ts";
 import { readSystemFile, statPath } from "../../ffi/system_files.ts";
 import type { BlockSource, Bytes } from "../core/block.ts";
 import { type Finding, ImagingError, ReadError } from "../core/errors.ts";
+import type { Range } from "../core/range.ts";
 import type {
   DeviceBackend,
   DeviceClaim,
@@ -147,17 +149,46 @@ interface LinuxTraits extends PosixTraits {
   readonly isDevice: boolean;
 }
 
+/** Below this, asking for holes costs more than reading them. */
+const HOLE_BYTES = 64 * 1024;
+
 class LinuxSource extends PosixSource {
   readonly #isDevice: boolean;
+  /** Can it have holes, as far as is known? */
+  #hasHoles: boolean;
   /** Several reads are refused at once; the descriptor is changed once. */
   #leaving: Promise<void> | undefined;
 
   constructor(channel: Channel, traits: LinuxTraits) {
     super(channel, traits);
     this.#isDevice = traits.isDevice;
+    this.#hasHoles = !traits.isDevice;
+  }
+
+  /** Is all of this a hole of the file? Then it need not be read. */
+  async #isHole(offset: number, length: number): Promise<boolean> {
+    if (!this.#hasHoles || length < HOLE_BYTES) return false;
+    const { thread, descriptor } = this.channel;
+    try {
+      const data = await thread.call("lseek", descriptor, BigInt(offset), linux.SEEK_DATA);
+      return data >= offset + length;
+    } catch (error) {
+      if (!(error instanceof OsError)) throw error;
+      if (error.code !== "ENXIO") {
+        // The file system knows no holes.
+        this.#hasHoles = false;
+        return false;
+      }
+      // No data follows: a hole, unless the file was cut meanwhile.
+      return await thread.call("lseek", descriptor, 0n, linux.SEEK_END) >= offset + length;
+    }
   }
 
   protected override async transfer(offset: number, into: Bytes): Promise<number> {
+    if (await this.#isHole(offset, into.length)) {
+      into.fill(0);
+      return into.length;
+    }
     const { alignment } = this.channel;
     try {
       return await super.transfer(offset, into);
@@ -254,6 +285,35 @@ class LinuxSink extends OpenedSink implements DeviceSink {
 
   protected override transfer(offset: number, bytes: Bytes): Promise<void> {
     return writeChannel(this.#channel, offset, bytes);
+  }
+
+  writeZeros(range: Range): Promise<boolean> {
+    return this.#change(linux.BLKZEROOUT, range);
+  }
+
+  discard(range: Range): Promise<boolean> {
+    return this.#change(linux.BLKDISCARD, range);
+  }
+
+  /**
+   * Asks the kernel to change a range. When it does not, whatever the reason, nothing is
+   * lost: the bytes are written then, and that tells.
+   */
+  async #change(request: number, { offset, length }: Range): Promise<boolean> {
+    const { thread, descriptor, alignment } = this.#channel;
+    const isWhole = offset % alignment === 0 && length % alignment === 0;
+    if (!isWhole || offset + length > this.size) return false;
+    using memory = allocateAligned(16);
+    const view = new DataView(memory.bytes.buffer);
+    view.setBigUint64(0, BigInt(offset), true);
+    view.setBigUint64(8, BigInt(length), true);
+    try {
+      await thread.call("ioctl", descriptor, BigInt(request), memory.address);
+      return true;
+    } catch (error) {
+      if (!(error instanceof OsError)) throw error;
+      return false;
+    }
   }
 
   flush(): Promise<void> {

@@ -41,6 +41,8 @@ export interface Manifest {
   /** Null where nobody looked: the source is a stream. */
   readonly partitionTable: PartitionTableFacts | null;
   readonly reading: ReadingFacts;
+  /** What was left out on purpose; null where all of the source was to be read. */
+  readonly selection: SelectionFacts | null;
   /** In the order of the command line. */
   readonly images: readonly ImageFacts[];
   /** All lines of all three kinds; what was not done may be left out. */
@@ -167,7 +169,7 @@ export interface ReadingFacts {
   readonly worstBytesPerSecond: number | null;
   /** Requests that the source did not answer with data, retries included. */
   readonly readErrors: number;
-  /** Requests for places that had failed before. */
+  /** How often unreadable sectors were to be tried again: `--retries`. */
   readonly retries: number;
   /**
    * What could not be read, and is filled in the image: ascending, complete. Places that
@@ -179,6 +181,39 @@ export interface ReadingFacts {
   readonly unreadableBytes: number;
   /** See {@linkcode RateCurve} of manifest_rate_curve.ts; a few hundred at most. */
   readonly rateCurve: readonly RateSample[];
+}
+
+/** An image that was not to hold all of the source: `--allocated`, `--used`. */
+export interface SelectionFacts {
+  /** Does the image end behind the last partition? */
+  readonly allocatedOnly: boolean;
+  /** Was left out what file systems do not use? It reads as zeros. */
+  readonly usedOnly: boolean;
+  /** Bytes of the whole source, and of the content of the image. */
+  readonly sourceBytes: number;
+  readonly contentBytes: number;
+  /** Bytes of the content that were not read, and are zeros in the image. */
+  readonly skippedBytes: number;
+  /**
+   * Where the backup of the GPT begins on the source, when the image has it at its own end;
+   * null where it is where it was, or there is none.
+   */
+  readonly gptBackupOffsetBytes: number | null;
+  /** Every volume that was looked at, for `usedOnly`. */
+  readonly volumes: readonly VolumeFacts[];
+}
+
+/** A volume of an image of what is used. */
+export interface VolumeFacts {
+  /** Number of the partition; null when it is the whole source. */
+  readonly partition: number | null;
+  /** What fills it, with its label. */
+  readonly fileSystem: string | null;
+  readonly sizeBytes: number;
+  /** Bytes that were copied. */
+  readonly usedBytes: number;
+  /** Why all of it was copied; null where only what is used was. */
+  readonly wholeBecause: string | null;
 }
 
 /** A run of unreadable sectors. */

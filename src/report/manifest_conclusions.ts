@@ -3,6 +3,7 @@ import { plural } from "../core/units.ts";
 import type { ImageFacts, Manifest } from "./manifest.ts";
 import type { Statement } from "./manifest_blocks.ts";
 import { algorithmList, groupVerdict, type HashGroup, hashGroups } from "./manifest_hashes.ts";
+import { selectionText } from "./manifest_selection.ts";
 import { shortText } from "./manifest_words.ts";
 import { sizeText } from "./rate_text.ts";
 
@@ -30,6 +31,7 @@ export function conclusions(manifest: Manifest): Statement[] {
     manifest.images.filter(({ result }) => result === "failed").map(({ path }) => path),
   );
   return [
+    ...selectionStatements(manifest),
     ...readingStatements(manifest),
     ...manifest.images.map(imageStatement),
     ...groups.filter(({ image }) => !failed.has(image)).flatMap(hashStatement),
@@ -37,7 +39,16 @@ export function conclusions(manifest: Manifest): Statement[] {
   ];
 }
 
-function readingStatements({ reading, source, areas }: Manifest): Statement[] {
+/** What was left out on purpose is said before all else. */
+function selectionStatements({ selection }: Manifest): Statement[] {
+  if (selection === null) return [];
+  const { skippedBytes, sourceBytes, contentBytes } = selection;
+  const left = sizeText(skippedBytes + Math.max(0, sourceBytes - contentBytes));
+  return [open("NOTE", `The image holds ${selectionText(selection)}. ${left} were left out.`)];
+}
+
+function readingStatements(manifest: Manifest): Statement[] {
+  const { reading, source, areas, selection } = manifest;
   const { readBytes, lengthBytes, unreadable, unreadableBytes, unreadableSectors } = reading;
   const statements: Statement[] = [];
   const untriedBytes = areas.reduce(
@@ -55,7 +66,11 @@ function readingStatements({ reading, source, areas }: Manifest): Statement[] {
   if (untriedBytes > 0) statements.push(bad(`${sizeText(untriedBytes)} were not tried.`));
   const missingBytes = (lengthBytes ?? readBytes) - readBytes - unreadableBytes - untriedBytes;
   if (missingBytes > 0) statements.push(bad(`${sizeText(missingBytes)} were not read.`));
-  const whole = lengthBytes === source.sizeBytes ? "the source" : "the part that was asked for";
+  const whole = selection !== null
+    ? "what was chosen"
+    : lengthBytes === source.sizeBytes
+    ? "the source"
+    : "the part that was asked for";
   if (statements.length > 0) {
     statements.unshift(open("NOTE", `${sizeText(readBytes)} were read.`));
   } else if (lengthBytes === null) {

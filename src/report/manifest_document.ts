@@ -22,6 +22,7 @@ import {
 import { programText, shortText, timeText } from "./manifest_words.ts";
 import { hashSection, imagesSection } from "./manifest_image_sections.ts";
 import { partitionSection, readingSection, statesSection } from "./manifest_media_sections.ts";
+import { selectionSections } from "./manifest_selection.ts";
 import { sizeText } from "./rate_text.ts";
 
 /** Everything that is in the manifest; samples of the rate and areas that are read as pictures. */
@@ -38,6 +39,7 @@ export function reportDocument(manifest: Manifest): ReportDocument {
       partitionSection(manifest),
       timeSection(manifest),
       readingSection(manifest),
+      ...selectionSections(manifest),
       statesSection(manifest),
       imagesSection(manifest),
       hashSection(manifest),

@@ -9,6 +9,7 @@ import type {
   PartitionFacts,
   PartitionTableFacts,
   ReadingFacts,
+  SelectionFacts,
   SourceFacts,
 } from "./manifest.ts";
 
@@ -51,6 +52,7 @@ function ordered(manifest: Manifest): Manifest {
       ? null
       : orderedTable(manifest.partitionTable),
     reading: orderedReading(manifest.reading),
+    selection: manifest.selection === null ? null : orderedSelection(manifest.selection),
     images: manifest.images.map(orderedImage),
     hashes: manifest.hashes.map(orderedHash),
     hashWindowFile: manifest.hashWindowFile === null
@@ -59,6 +61,24 @@ function ordered(manifest: Manifest): Manifest {
     mapFile: manifest.mapFile === null ? null : orderedFile(manifest.mapFile),
     areas: manifest.areas.map(orderedArea),
     findings: manifest.findings.map(orderedFinding),
+  };
+}
+
+function orderedSelection(selection: SelectionFacts): SelectionFacts {
+  return {
+    allocatedOnly: selection.allocatedOnly,
+    usedOnly: selection.usedOnly,
+    sourceBytes: selection.sourceBytes,
+    contentBytes: selection.contentBytes,
+    skippedBytes: selection.skippedBytes,
+    gptBackupOffsetBytes: selection.gptBackupOffsetBytes,
+    volumes: selection.volumes.map((volume) => ({
+      partition: volume.partition,
+      fileSystem: volume.fileSystem,
+      sizeBytes: volume.sizeBytes,
+      usedBytes: volume.usedBytes,
+      wholeBecause: volume.wholeBecause,
+    })),
   };
 }
 

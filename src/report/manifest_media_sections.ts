@@ -94,7 +94,7 @@ export function readingSection({ reading }: Manifest): Section {
     { label: "Best rate", value: plain(speedText(reading.bestBytesPerSecond)) },
     { label: "Worst rate", value: plain(speedText(reading.worstBytesPerSecond)) },
     { label: "Read errors", value: plain(formatCount(reading.readErrors)) },
-    { label: "Retries", value: plain(formatCount(reading.retries)) },
+    { label: "Retries allowed", value: plain(formatCount(reading.retries)) },
   ];
   const blocks: Block[] = [{ kind: "facts", facts }];
   if (rateCurve.length > 0) blocks.push({ kind: "curve", samples: rateCurve });

@@ -1,6 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { type HashFacts, type Manifest, unreadableFacts } from "../../src/report/manifest.ts";
 import { conclusions } from "../../src/report/manifest_conclusions.ts";
+import { sizeText } from "../../src/report/rate_text.ts";
 import { exampleManifest, hexOf } from "./manifest_example.ts";
 
 /** A run where all went well, and everything was verified. */
@@ -17,6 +18,7 @@ function flawless(): Manifest {
   return {
     ...manifest,
     partitionTable: null,
+    selection: null,
     findings: [],
     reading: { ...manifest.reading, readBytes: sizeBytes, ...unreadableFacts([], 512) },
     areas: [{ offsetBytes: 0, lengthBytes: sizeBytes, state: "+" }],
@@ -24,6 +26,24 @@ function flawless(): Manifest {
     hashes: [line("source"), line("image", "card.E01"), line("sourceAgain")],
   };
 }
+
+Deno.test("what was left out on purpose is said first, and not called all", () => {
+  const manifest = flawless();
+  const { selection } = exampleManifest();
+  if (selection === null) throw new Error("The example leaves nothing out");
+  const facts = { ...selection, sourceBytes: 10_240, contentBytes: 9216, skippedBytes: 512 };
+  assertEquals(said({ ...manifest, selection: facts }).slice(0, 2), [
+    "NOTE: The image holds what file systems use; deleted files are not in it, up to the " +
+    "end of the last partition. 1,536 bytes (1.5 KiB) were left out.",
+    `OK: All of what was chosen was read: ${sizeText(manifest.reading.readBytes)}.`,
+  ]);
+  const cut = { ...facts, usedOnly: false, skippedBytes: 0 };
+  assertEquals(
+    said({ ...manifest, selection: cut })[0],
+    "NOTE: The image holds all bytes, up to the end of the last partition. " +
+      "1,024 bytes (1 KiB) were left out.",
+  );
+});
 
 /** Words and sentences. */
 function said(manifest: Manifest): string[] {

@@ -208,6 +208,30 @@ export function exampleManifest(): Manifest {
     },
     partitionTable: TABLE,
     reading: exampleReading(areas),
+    selection: {
+      allocatedOnly: true,
+      usedOnly: true,
+      sourceBytes: SIZE_BYTES,
+      contentBytes: SIZE_BYTES - 777_216,
+      skippedBytes: 12_345_678_848,
+      gptBackupOffsetBytes: SIZE_BYTES - 16_896,
+      volumes: [
+        {
+          partition: 1,
+          fileSystem: 'FAT32 "BOOT"',
+          sizeBytes: 268_435_456,
+          usedBytes: 54_525_952,
+          wholeBecause: null,
+        },
+        {
+          partition: 2,
+          fileSystem: null,
+          sizeBytes: 31_000_100_352,
+          usedBytes: 31_000_100_353,
+          wholeBecause: "no file system is recognized",
+        },
+      ],
+    },
     images: [
       {
         path: "card.E01",
