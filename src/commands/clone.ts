@@ -8,6 +8,7 @@ import {
   isSet,
   positional,
 } from "./command.ts";
+import { FIT_OPTIONS, fitOption } from "./fit_table.ts";
 import { openMedium } from "./open_medium.ts";
 import { approveTargets, WRITE_OPTIONS, writePlanOf } from "./targets.ts";
 import { writeTargets } from "./write_targets.ts";
@@ -26,7 +27,7 @@ export const clone: Command = {
     "sectors become zeros on TARGET; they are listed, and the exit code is 4.",
   ],
   examples: ["sectorshot clone /dev/sdb /dev/sdc"],
-  options: WRITE_OPTIONS,
+  options: [...WRITE_OPTIONS, ...FIT_OPTIONS],
   positionals: { min: 2, max: 2 },
   run,
 };
@@ -57,5 +58,6 @@ async function run(invocation: Invocation, context: CommandContext): Promise<Com
     verify: !isSet(invocation, "no-verify"),
     compareWith: "digests",
     onBad: "zero",
+    fit: fitOption(invocation),
   });
 }

@@ -130,6 +130,14 @@ export function valueOf(invocation: Invocation, name: string): string | undefine
   return typeof value === "string" ? value : undefined;
 }
 
+/** The first of these options that was given. */
+export function firstSet(
+  { options }: Invocation,
+  names: readonly string[],
+): string | undefined {
+  return names.find((name) => options[name] !== undefined);
+}
+
 /**
  * A number of bytes.
  *

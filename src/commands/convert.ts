@@ -23,7 +23,7 @@ import {
 } from "./command.ts";
 import { evidenceOf, IMAGE_OPTIONS, packingOptions } from "./evidence_options.ts";
 import { digestLines, digestsJson } from "./hash_medium.ts";
-import { writeDigestFiles } from "./digest_files.ts";
+import { rawPathOf, writeDigestFiles } from "./digest_files.ts";
 import { ImageFiles } from "./image_files.ts";
 import { type MadeImages, makeImages, markingPolicy } from "./make_images.ts";
 import { type OpenedMedium, openMedium } from "./open_medium.ts";
@@ -67,7 +67,7 @@ async function run(invocation: Invocation, context: CommandContext): Promise<Com
   const [fromPath, toPath] = [positional(invocation, 0), positional(invocation, 1)];
   const replace = isSet(invocation, "force");
   const format = formatForOutput(toPath, valueOf(invocation, "format"));
-  const packing = packingOptions(invocation);
+  const packing = packingOptions(invocation, [format]);
   const onError = onErrorOption(invocation);
   await checkDestination(context, toPath, replace);
   await using medium = await openMedium(context, fromPath);
@@ -114,8 +114,9 @@ async function run(invocation: Invocation, context: CommandContext): Promise<Com
     verify: isSet(invocation, "verify"),
     check: (digests) => checkStored(medium, digests, source.damaged),
   });
-  if (format.id === "raw") {
-    await writeDigestFiles(context, files, toPath, made.digests);
+  const rawPath = rawPathOf(toPath, format);
+  if (rawPath !== undefined) {
+    await writeDigestFiles(context, files, rawPath, made.digests);
   }
   return resultOf(
     { fromPath, toPath, medium, source, unreadable, seconds: secondsSince(started) },

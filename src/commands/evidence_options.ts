@@ -1,7 +1,14 @@
 /** What an examiner says on the command line, and how images are packed. */
 import { ImagingError } from "../core/errors.ts";
 import type { DeviceInfo } from "../devices/device.ts";
-import type { Compression, Evidence, ImagePlan } from "../formats/image_format.ts";
+import type {
+  Compression,
+  Evidence,
+  ImageFormat,
+  ImagePlan,
+  PackingSetting,
+} from "../formats/image_format.ts";
+import { IMAGE_FORMATS } from "../formats/registry.ts";
 import {
   bytesOption,
   type CommandContext,
@@ -33,14 +40,39 @@ const COMPRESSIONS: readonly string[] = ["none", "fast", "best"] satisfies Compr
 /** Smallest size of a segment: a few tables must fit. */
 const MIN_SEGMENT_BYTES = 1024 * 1024;
 
+/** The option of each setting. */
+const SETTING_OPTIONS: Readonly<Record<PackingSetting, string>> = {
+  compression: "compression",
+  segmentBytes: "segment-size",
+  chunkSectors: "chunk-sectors",
+  layout: "ewf-layout",
+};
+
+/** A setting that none of the formats obeys is not silently left out. */
+export function checkSettings(invocation: Invocation, formats: readonly ImageFormat[]): void {
+  for (const [setting, name] of Object.entries(SETTING_OPTIONS)) {
+    if (valueOf(invocation, name) === undefined) continue;
+    const isObeyed = ({ settings }: ImageFormat): boolean =>
+      settings?.some((each) => each === setting) ?? false;
+    if (formats.some(isObeyed)) continue;
+    const titles = formats.map(({ title }) => title).join(" and ");
+    const obeying = IMAGE_FORMATS.filter(isObeyed).flatMap(({ extensions }) => extensions);
+    throw new ImagingError("usage", `cannot use --${name}: ${titles} has no use for it`, {
+      hint: `it is for ${obeying.map((each) => `.${each}`).join(" ")}`,
+    });
+  }
+}
+
 /**
- * How the options say that images are packed.
+ * How the options say that images of these formats are packed.
  *
  * @throws {ImagingError} `usage`
  */
 export function packingOptions(
   invocation: Invocation,
-): Pick<ImagePlan, "compression" | "segmentBytes" | "chunkSectors" | "layout"> {
+  formats: readonly ImageFormat[],
+): Pick<ImagePlan, PackingSetting> {
+  checkSettings(invocation, formats);
   const compression = valueOf(invocation, "compression");
   if (compression !== undefined && !COMPRESSIONS.includes(compression)) {
     throw new ImagingError("usage", `cannot use --compression ${compression}`, {

@@ -4,6 +4,7 @@
  */
 import type { BlockSource } from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
+import { folderPrefix } from "../core/path.ts";
 import type { FileAccess, ImageFile } from "../devices/device.ts";
 import type { ImageFolder, ImageOutput, OutputFolder } from "../formats/image_format.ts";
 import type { CommandContext } from "./command.ts";
@@ -32,8 +33,9 @@ export class ImageFiles implements OutputFolder, AsyncDisposable {
   ) {
     this.#context = context;
     this.#files = files;
-    this.name = context.backend.host.paths.nameOf(path);
-    this.#folder = path.slice(0, path.length - this.name.length);
+    const { paths } = context.backend.host;
+    this.name = paths.nameOf(path);
+    this.#folder = folderPrefix(paths, path);
     this.#replace = replace;
     this.#sparse = sparse;
   }

@@ -1,4 +1,5 @@
 import type { BlockSource, Bytes } from "../core/block.ts";
+import { folderPrefix } from "../core/path.ts";
 import type { ImageFolder } from "../formats/image_format.ts";
 import type { CommandContext } from "./command.ts";
 
@@ -9,7 +10,7 @@ const OPEN_FILES = 4;
 export function imageFolder(context: CommandContext, path: string): ImageFolder {
   const { backend } = context;
   const name = backend.host.paths.nameOf(path);
-  const folder = path.slice(0, path.length - name.length);
+  const folder = folderPrefix(backend.host.paths, path);
   const open = new OpenFiles((file) => backend.openSource(file, { direct: false }));
   return {
     name,

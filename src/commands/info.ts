@@ -1,3 +1,6 @@
+import { MemorySource } from "../blocks/memory.ts";
+import { PatchedSource } from "../blocks/patched.ts";
+import type { BlockSource } from "../core/block.ts";
 import { type Range, totalLength } from "../core/range.ts";
 import { formatBytes, formatCount } from "../core/units.ts";
 import { printable } from "../core/text.ts";
@@ -38,13 +41,44 @@ async function run(invocation: Invocation, context: CommandContext): Promise<Com
   await using medium = await openMedium(context, path);
   // Loaded when it is needed: most verbs never look into a disk.
   const { readDiskContent } = await import("./disk_content.ts");
-  const content = await readDiskContent(medium.source);
-  for (const finding of content.findings) context.note(finding);
+  const shown = await shownSource(medium);
+  const content = await readDiskContent(shown);
+  if (shown === medium.source) {
+    for (const finding of content.findings) {
+      context.note(finding);
+    }
+  } else {context.note({
+      level: "note",
+      message: `${path} is packed: only its beginning is shown`,
+    });}
   return {
-    outcome: content.isUnreadable ? "unreadable" : content.isDamaged ? "mismatch" : "done",
+    outcome: shown !== medium.source
+      ? "done"
+      : content.isUnreadable
+      ? "unreadable"
+      : content.isDamaged
+      ? "mismatch"
+      : "done",
     text: contentLines(path, medium, content),
     json: contentJson(path, medium, content),
   };
+}
+
+/** Larger than any disk: where the end of a stream is not known. */
+const ENDLESS_BYTES = 2 ** 50;
+
+/**
+ * What is looked at. A packed stream is shown by its first MiB, which has the partition
+ * table; the rest reads as zeros.
+ */
+async function shownSource({ source, image }: OpenedMedium): Promise<BlockSource> {
+  if (source.sequential !== true || image?.head === undefined) return source;
+  const head = new MemorySource(source.name, image.head);
+  if (Number.isFinite(source.size)) return new PatchedSource(head, [], source.size);
+  const { readPartitionTable } = await import("../volumes/read_partition_table.ts");
+  const { partitions } = await readPartitionTable(new PatchedSource(head, [], ENDLESS_BYTES));
+  const end = partitions.reduce((last, { start, length }) => Math.max(last, start + length), 0);
+  return new PatchedSource(head, [], Math.max(end, image.head.length));
 }
 
 function physicalSectorSize({ source, location }: OpenedMedium): number {
@@ -56,9 +90,12 @@ function contentLines(path: string, medium: OpenedMedium, content: DiskContent):
   const { table, partitions, fileSystem } = content;
   const sectors = Math.floor(source.size / source.sectorSize);
   const rest = source.size % source.sectorSize;
+  const size = Number.isFinite(source.size)
+    ? `${sizeText(source.size)}, ${formatCount(sectors)} sectors` +
+      (rest === 0 ? "" : ` and ${rest} bytes`)
+    : "its size is known only when it is unpacked";
   const lines = [
-    `${path}: ${sizeText(source.size)}, ${formatCount(sectors)} sectors` +
-    (rest === 0 ? "" : ` and ${rest} bytes`),
+    `${path}: ${size}`,
     `sector size: ${source.sectorSize} logical, ${physicalSectorSize(medium)} physical`,
   ];
   if (medium.location?.kind === "device") {
@@ -153,7 +190,7 @@ function contentJson(
   const { table, partitions, gaps, findings, fileSystem } = content;
   return {
     source: path,
-    size: source.size,
+    size: Number.isFinite(source.size) ? source.size : null,
     sectorSize: source.sectorSize,
     physicalSectorSize: physicalSectorSize(medium),
     image: imageJson(medium),

@@ -6,6 +6,7 @@ import { type Digest, hashConsumers } from "../copy/hash_consumers.ts";
 import { IsolatedGroup, type MemberResult } from "../copy/isolated_group.ts";
 import type { ReadOutcome, ReadPolicy } from "../copy/read_policy.ts";
 import { runCopy } from "../copy/run_copy.ts";
+import { makeUnpackService } from "../copy/unpack/unpack_service.ts";
 import { ZlibPool } from "../copy/zlib_pool.ts";
 import type { BlockSource, Bytes, ChunkConsumer, CopyProgress } from "../core/block.ts";
 import { ImagingError, VerifyError } from "../core/errors.ts";
@@ -172,7 +173,11 @@ async function readAgain(
   }
   context.phase(`verifying ${path}`);
   const first = await context.backend.openSource(files.partPath(), { direct: true });
-  const { media } = await opened(format, first, { folder: files.written, zlib });
+  const { media } = await opened(format, first, {
+    folder: files.written,
+    zlib,
+    unpack: makeUnpackService(),
+  });
   await using _media = media;
   const again = await hashMedium(context, media, [expected.algorithm], chunkBytes, "fail");
   const [digest] = again.digests;
@@ -231,6 +236,9 @@ function shared<Result>(
 export function markingPolicy(policy: ReadPolicy, known: () => readonly Range[]): ReadPolicy {
   return {
     totalBytes: policy.totalBytes,
+    get fractionRead(): number | undefined {
+      return policy.fractionRead;
+    },
     next: () => policy.next(),
     cancel: () => policy.cancel?.(),
     async read(range: Range, into: Bytes): Promise<ReadOutcome> {

@@ -3,6 +3,7 @@ import { StreamSource } from "../blocks/stdio.ts";
 import type { BlockSource } from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
 import type { Location } from "../devices/device.ts";
+import { makeUnpackService } from "../copy/unpack/unpack_service.ts";
 import { ZlibPool } from "../copy/zlib_pool.ts";
 import type { OpenedImage } from "../formats/image_format.ts";
 import { openImage } from "../formats/registry.ts";
@@ -114,9 +115,13 @@ async function openImageMedium(
 ): Promise<OpenedMedium> {
   const zlib = new ZlibPool();
   try {
-    const image = await openImage(file, { folder: imageFolder(context, path), zlib });
+    const image = await openImage(file, {
+      folder: imageFolder(context, path),
+      zlib,
+      unpack: makeUnpackService(),
+    });
     for (const finding of image.findings) context.note(finding);
-    const medium = ownedMedium(image.media, location, true, image);
+    const medium = ownedMedium(image.media, location, !image.media.sequential, image);
     return {
       ...medium,
       async [Symbol.asyncDispose](): Promise<void> {

@@ -25,6 +25,8 @@ export interface SourceIdentity {
   readonly partitionStart: number;
   readonly model: string | null;
   readonly serial: string | null;
+  /** Absent where all of it is imaged; otherwise the same for the same choice. */
+  readonly selection?: string | undefined;
 }
 
 /** In words. */
@@ -34,6 +36,7 @@ const IDENTITY_FIELDS: readonly (readonly [field: keyof SourceIdentity, name: st
   ["partitionStart", "start on the disk"],
   ["model", "model"],
   ["serial", "serial number"],
+  ["selection", "choice of what is copied (--used, --allocated)"],
 ];
 
 /** Marks the comment line that holds the identity. */
@@ -74,6 +77,7 @@ export function identityOf(
   source: BlockSource,
   offset: number,
   location: Location | undefined,
+  selection?: string,
 ): SourceIdentity {
   const disk = location?.kind === "device" ? location.disk : undefined;
   return {
@@ -82,6 +86,7 @@ export function identityOf(
     partitionStart: location?.kind === "device" ? location.partition?.start ?? 0 : 0,
     model: disk?.model ?? null,
     serial: disk?.serial ?? null,
+    selection,
   };
 }
 

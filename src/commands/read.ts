@@ -2,7 +2,7 @@ import { StreamConsumer } from "../blocks/stdio.ts";
 import { WatchedSource } from "../blocks/watched_source.ts";
 import { compareMedia, provesSame } from "../copy/compare_media.ts";
 import { type Digest, hashConsumers } from "../copy/hash_consumers.ts";
-import type { RangeMap } from "../copy/range_map.ts";
+import type { Area, RangeMap } from "../copy/range_map.ts";
 import { GONE, sequentialPolicy } from "../copy/read_policy.ts";
 import { resumePolicy } from "../copy/resume_policy.ts";
 import { DEFAULT_CHUNK_BYTES, runCopy } from "../copy/run_copy.ts";
@@ -24,6 +24,7 @@ import {
   type Command,
   type CommandContext,
   type CommandResult,
+  firstSet,
   hashOption,
   type Invocation,
   isSet,
@@ -32,7 +33,15 @@ import {
   valueOf,
 } from "./command.ts";
 import { writeDigestFiles } from "./digest_files.ts";
-import { IMAGE_OPTIONS } from "./evidence_options.ts";
+import { checkSettings, IMAGE_OPTIONS } from "./evidence_options.ts";
+import { bmapOption, mapImage } from "./bmap_files.ts";
+import {
+  type ContentSelection,
+  reportExtensions,
+  selectContent,
+  SELECTION_OPTIONS,
+  usedRanges,
+} from "./content_selection.ts";
 import { digestLines, digestsJson, hashMedium } from "./hash_medium.ts";
 import { chosenPart, openMedium } from "./open_medium.ts";
 import { identityOf, isUnfinished, PartialImage, type RescueStage } from "./partial_image.ts";
@@ -68,6 +77,7 @@ import {
   writeMarkers,
 } from "./rescue_image.ts";
 import {
+  IN_PLACE_OPTIONS,
   readDomain,
   RESCUE_OPTIONS,
   type RescueOptions,
@@ -100,7 +110,10 @@ export const read: Command = {
     "its edges are trimmed, then sector by sector. Its maps are taken over, and it takes " +
     "over ours. Unreadable sectors are zeros in the image and - in the map; they are listed, " +
     "the map stays, and the exit code is 4. --retries tries them again, also later.",
-    "Zeros become holes in the image file where the file system has holes.",
+    "Zeros become holes in the image file where the file system has holes. --allocated ends " +
+    "the image behind the last partition; --used leaves out what file systems do not use, and " +
+    "with it what was deleted: for a small backup, not for evidence. Whatever is not " +
+    "understood with certainty is copied whole, and named; IMAGE.json says what was left out.",
     "Evidence containers (.E01, .S01, .aff) and split images (.001) are written in one go, " +
     "in order: unreadable sectors are zeros in them and are named; after an interruption " +
     "they are begun anew. A failing disk is better rescued into an .img and converted.",
@@ -109,6 +122,7 @@ export const read: Command = {
     "sectorshot read /dev/sdb card.img",
     "sectorshot read /dev/sdb card.img --hash md5,sha256 --verify",
     "sectorshot read /dev/sdb - --hash none | ssh host 'cat > card.img'",
+    "sectorshot read /dev/sdb card.img.zst --used",
     "sectorshot read /dev/sdb card.E01 --case 2026-17 --verify --report",
   ],
   options: [
@@ -122,11 +136,13 @@ export const read: Command = {
     { name: "no-sparse", help: "write zeros too, leave no holes" },
     SHARED_OPTIONS.format,
     { name: "force", help: "replace IMAGE if it exists" },
+    ...SELECTION_OPTIONS,
     { name: "wait", help: "wait for a device that went away, and go on with it" },
     ...RESCUE_OPTIONS,
     { name: "also", value: "FILE", help: "a second image, written at the same time" },
     { name: "verify-source", help: "read SOURCE again at the end, and compare" },
     { name: "hash-window", value: "N", help: "digests of every N bytes, in IMAGE.windows" },
+    { name: "bmap", help: "a block map, IMAGE.bmap, for `write` and bmaptool" },
     { name: "report", help: "write IMAGE.json, IMAGE.txt and IMAGE.html about it all" },
     ...IMAGE_OPTIONS,
   ],
@@ -176,17 +192,21 @@ async function readOnce(
   else if (isOnePass(invocation, format)) {
     return await readInOnePass(invocation, context, format);
   }
+  if (format !== undefined) checkSettings(invocation, [format]);
   await using files = context.backend.openFiles();
   const mapPath = valueOf(invocation, "map") ?? `${imagePath}.map`;
   const adopt = format !== undefined && !replace &&
     await isUnfinished(context.backend, files, imagePath, mapPath, rescue.retries);
   if (format !== undefined) await checkDestination(context, imagePath, replace || adopt);
   const windowBytes = hashWindowOption(invocation, algorithms);
+  const bmapPath = await bmapOption(invocation, context, imagePath);
   const begun = new Date();
   const medium = await openMedium(context, positional(invocation, 0));
   await using _medium = closedInTime(medium);
   const { source: part, offset } = chosenPart(invocation, medium);
-  const source = new WatchedSource(part);
+  const selection = await selectContent(invocation, context, part, medium.location);
+  const source = new WatchedSource(selection?.source ?? part);
+  const used = bmapPath === undefined ? [] : await usedRanges(context, source, medium.location);
   const chunkBytes = blockSizeOption(invocation, source.sectorSize) ?? DEFAULT_CHUNK_BYTES;
   const curve = new RateCurve();
   const started = performance.now();
@@ -214,13 +234,15 @@ async function readOnce(
     ...windowBytes === undefined
       ? []
       : [{ path: windowListPath(imagePath), role: "the hashes of windows" }],
+    ...bmapPath === undefined ? [] : [{ path: bmapPath, role: "the block map" }],
     ...algorithms.flatMap(({ id, extension }) => [
       { path: `${imagePath}.${extension}`, role: `the ${id} digest` },
       { path: `${imagePath}.${extension}.tmp`, role: `the ${id} digest being saved` },
     ]),
   ], medium.location);
   await checkDigests(context, imagePath, mapPath, algorithms, replace);
-  if (isSet(invocation, "report")) await checkReportNames(context, imagePath, replace);
+  const reports = reportExtensions(invocation, selection);
+  await checkReportNames(context, imagePath, replace, reports);
   await checkFileLimit(context, imagePath, source.size);
   await warnAboutSelf(context, imagePath, medium.location);
   const domain = rescue.domainPath === undefined
@@ -233,7 +255,7 @@ async function readOnce(
     path: imagePath,
     mapPath,
     source,
-    identity: identityOf(source, offset, medium.location),
+    identity: identityOf(source, offset, medium.location, selection?.key),
     sparse,
     adopt,
   });
@@ -248,11 +270,16 @@ async function readOnce(
     verify: isSet(invocation, "verify"),
     verifySource: isSet(invocation, "verify-source"),
     windowBytes,
+    bmapPath,
+    used,
     replace,
     rescue,
     domain,
-    report: !isSet(invocation, "report") ? undefined : (written) =>
+    selection,
+    report: reports.length === 0 ? undefined : (written) =>
       writeReport({
+        extensions: reports,
+        selection: selection?.facts,
         context,
         invocation,
         files,
@@ -265,10 +292,7 @@ async function readOnce(
         curve,
         ...written,
         unreadable: onSource(written.unreadable, offset),
-        areas: written.areas?.map((area) => ({
-          ...area,
-          offsetBytes: area.offsetBytes + offset,
-        })),
+        areas: written.areas === undefined ? undefined : mapAreas(written.areas, offset),
       }),
   });
 }
@@ -309,26 +333,29 @@ interface ReadTarget {
   readonly verifySource: boolean;
   /** Set when the digests of windows are to be kept. */
   readonly windowBytes: number | undefined;
+  /** Set when a block map is to be made. */
+  readonly bmapPath: string | undefined;
+  /** What is in use, for the block map. */
+  readonly used: readonly Range[];
   readonly replace: boolean;
   readonly rescue: RescueOptions;
   /** Only these places are read; all where it is absent. */
   readonly domain: readonly Range[] | undefined;
+  /** Set where not all of the source is copied. */
+  readonly selection: ContentSelection | undefined;
   /** Writes a report, and answers its files; absent where none is wanted. */
   readonly report: ((written: WrittenFacts) => Promise<readonly string[]>) | undefined;
 }
 
 /** What a report is told at the end; places as the part of the source counts them. */
-type WrittenFacts = Pick<
-  ReportInput,
-  | "seconds"
-  | "readBytes"
-  | "unreadable"
-  | "areas"
-  | "images"
-  | "hashes"
-  | "hashWindowPath"
-  | "mapPath"
->;
+interface WrittenFacts extends
+  Pick<
+    ReportInput,
+    "seconds" | "readBytes" | "unreadable" | "images" | "hashes" | "hashWindowPath" | "mapPath"
+  > {
+  /** Of the map; absent where there is none. */
+  readonly areas: readonly Area[] | undefined;
+}
 
 function intervalOption(invocation: Invocation): number {
   const text = valueOf(invocation, "map-interval");
@@ -340,12 +367,22 @@ function intervalOption(invocation: Invocation): number {
   });
 }
 
+/** Options that speak of an image file, or of what lies beside it. */
+const FILE_OPTIONS = [
+  "map",
+  "map-interval",
+  "also",
+  "verify",
+  "verify-source",
+  "hash-window",
+  "bmap",
+  "report",
+  ...IMAGE_OPTIONS.map(({ name }) => name),
+];
+
 /** What goes to stdout is read once, in order, and cannot be taken back. */
 function checkForStream(invocation: Invocation): void {
-  const names = ["wait", ...RESCUE_OPTIONS.map(({ name }) => name)];
-  const name = names.find((each) =>
-    each !== "on-error" && invocation.options[each] !== undefined
-  );
+  const name = firstSet(invocation, [...IN_PLACE_OPTIONS, ...FILE_OPTIONS]);
   if (name === undefined) return;
   throw new ImagingError("usage", `cannot use --${name} with -: stdout is written in order`, {
     hint: `name an image file, or leave out --${name}`,
@@ -408,6 +445,13 @@ async function readToImage(job: ReadJob, target: ReadTarget): Promise<CommandRes
   const windows = target.windowBytes === undefined
     ? undefined
     : await listWindows({ ...target, ...job, partPath, windowBytes: target.windowBytes });
+  if (target.bmapPath !== undefined) {
+    await mapImage(context, files, partPath, {
+      path: target.bmapPath,
+      used: target.used,
+      unreadable: bad,
+    });
+  }
   // Before the image gets its name: then all that belongs to it is there.
   await writeDigestFiles(context, files, imagePath, digests);
   if (target.replace) {
@@ -423,7 +467,7 @@ async function readToImage(job: ReadJob, target: ReadTarget): Promise<CommandRes
     seconds: { all: (performance.now() - job.started) / 1000, reading: readSeconds },
     readBytes: summary.size,
     unreadable: bad,
-    areas: map === undefined ? undefined : mapAreas(map.areas(), 0),
+    areas: map === undefined ? undefined : [...map.areas()],
     images: [{
       path: imagePath,
       format: format.title,
@@ -451,6 +495,8 @@ async function readToImage(job: ReadJob, target: ReadTarget): Promise<CommandRes
     again,
     windows,
     reports,
+    selection: target.selection,
+    bmap: target.bmapPath,
   });
 }
 
@@ -695,11 +741,15 @@ interface ReadSummary {
   readonly windows?: string | undefined;
   /** Paths of the report. */
   readonly reports?: readonly string[] | undefined;
+  readonly selection?: ContentSelection | undefined;
+  /** Path of the block map. */
+  readonly bmap?: string | undefined;
 }
 
 function resultOf(job: ReadJob, image: string, summary: ReadSummary): CommandResult {
   const { source, started } = job;
-  const { bytes, bad, digests, savedBytes = 0, again, windows, reports = [] } = summary;
+  const { bytes, bad, digests, savedBytes = 0, again, windows, reports = [], selection } =
+    summary;
   const seconds = (performance.now() - started) / 1000;
   const badBytes = totalLength(bad);
   const target = image === "-" ? "stdout" : image;
@@ -708,10 +758,12 @@ function resultOf(job: ReadJob, image: string, summary: ReadSummary): CommandRes
       rateText(bytes - savedBytes, seconds)
     }`,
     ...digestLines(digests),
+    ...selection?.lines ?? [],
   ];
   if (summary.verified) text.push("verified: the image was read again and is the same");
   text.push(...againLines(digests, again));
   if (windows !== undefined) text.push(`hashes of its windows: ${windows}`);
+  if (summary.bmap !== undefined) text.push(`block map: ${summary.bmap}`);
   if (reports.length > 0) text.push(`report: ${reports.join(", ")}`);
   const isChanged = again !== undefined && hasChanged(digests, again);
   if (badBytes > 0) {
@@ -734,6 +786,8 @@ function resultOf(job: ReadJob, image: string, summary: ReadSummary): CommandRes
       resumedBytes: savedBytes,
       holeBytes: summary.holeBytes ?? 0,
       verified: summary.verified ?? false,
+      selection: selection?.facts ?? null,
+      bmap: summary.bmap ?? null,
       seconds,
     },
   };

@@ -7,6 +7,7 @@ import type { Digest } from "../copy/hash_consumers.ts";
 import { sequentialPolicy } from "../copy/read_policy.ts";
 import { DEFAULT_CHUNK_BYTES } from "../copy/run_copy.ts";
 import { ImagingError } from "../core/errors.ts";
+import { folderPrefix } from "../core/path.ts";
 import { type Range, totalLength } from "../core/range.ts";
 import type { ImageFormat } from "../formats/image_format.ts";
 import { formatForOutput } from "../formats/registry.ts";
@@ -20,13 +21,21 @@ import {
   blockSizeOption,
   type CommandContext,
   type CommandResult,
+  firstSet,
   hashOption,
   type Invocation,
   isSet,
   positional,
   valueOf,
 } from "./command.ts";
-import { writeDigestFiles } from "./digest_files.ts";
+import { BmapInTheMaking, bmapOption } from "./bmap_files.ts";
+import {
+  type ContentSelection,
+  reportExtensions,
+  selectContent,
+  usedRanges,
+} from "./content_selection.ts";
+import { rawPathOf, writeDigestFiles } from "./digest_files.ts";
 import { evidenceOf, packingOptions } from "./evidence_options.ts";
 import { againLines, hasChanged, hashFactsOf, sourceAgain } from "./read_extras.ts";
 import { hashWindowOption, WindowList, windowListPath } from "./hash_windows.ts";
@@ -41,7 +50,7 @@ import {
 import { chosenPart, openMedium } from "./open_medium.ts";
 import { checkDestination, checkNames, warnAboutSelf } from "./read_destination.ts";
 import { checkReportNames, onSource, writeReport } from "./report_files.ts";
-import { RESCUE_OPTIONS, rescueOptions } from "./rescue_options.ts";
+import { IN_PLACE_OPTIONS, rescueOptions } from "./rescue_options.ts";
 
 /** Formats that keep these digests get one of them, unless the user names others. */
 const KEPT_HASHES: readonly string[] = ["md5", "sha256"];
@@ -56,6 +65,8 @@ interface OnePass {
   readonly again: Digest | undefined;
   readonly seconds: { readonly all: number; readonly reading: number };
   readonly windows: string | undefined;
+  readonly selection: ContentSelection | undefined;
+  readonly bmapPath: string | undefined;
 }
 
 /** Is this the way to read into an image of that format? */
@@ -75,15 +86,17 @@ export async function readInOnePass(
   const imagePath = positional(invocation, 1);
   const replace = isSet(invocation, "force");
   const { onError } = rescueOptions(invocation);
-  const packing = packingOptions(invocation);
   const algorithms = hashesFor(invocation, format);
   const window = hashWindowOption(invocation, algorithms);
   const formats = [{ path: imagePath, format }, ...alsoOption(invocation)];
+  const packing = packingOptions(invocation, formats.map((each) => each.format));
   for (const { path } of formats) await checkDestination(context, path, replace);
+  const bmapPath = await bmapOption(invocation, context, rawPathOf(imagePath, format));
   await using files = context.backend.openFiles();
   await using medium = await openMedium(context, positional(invocation, 0));
   const { source: part, offset } = chosenPart(invocation, medium);
-  const source = new WatchedSource(part);
+  const selection = await selectContent(invocation, context, part, medium.location);
+  const source = new WatchedSource(selection?.source ?? part);
   await checkNames(context, [
     ...namesOf(formats),
     ...window === undefined
@@ -91,7 +104,8 @@ export async function readInOnePass(
       : [{ path: windowListPath(imagePath), role: "the hashes of windows" }],
   ], medium.location);
   if (window !== undefined) await checkDestination(context, windowListPath(imagePath), replace);
-  if (isSet(invocation, "report")) await checkReportNames(context, imagePath, replace);
+  const reportFiles = reportExtensions(invocation, selection);
+  await checkReportNames(context, imagePath, replace, reportFiles);
   for (const { path } of formats) await warnAboutSelf(context, path, medium.location);
   const chunkBytes = blockSizeOption(invocation, source.sectorSize) ?? DEFAULT_CHUNK_BYTES;
   await using outputs = new AsyncDisposableStack();
@@ -119,6 +133,9 @@ export async function readInOnePass(
       algorithms,
     ),
   );
+  const bmap = bmapPath === undefined
+    ? undefined
+    : new BmapInTheMaking(source.size, await usedRanges(context, source, medium.location));
   let readSeconds = 0;
   const made = await makeImages({
     context,
@@ -137,7 +154,7 @@ export async function readInOnePass(
       ...packing,
     },
     verify: isSet(invocation, "verify"),
-    witnesses: windows === undefined ? [] : [windows.consumer],
+    witnesses: [windows?.consumer, bmap?.consumer].filter((each) => each !== undefined),
     onProgress: (progress) => {
       readSeconds = (performance.now() - startedAt) / 1000;
       curve.add(readSeconds, progress.doneBytes);
@@ -149,9 +166,11 @@ export async function readInOnePass(
     context.note({ level: "warning", message: `${target.path} failed: ${error.message}` });
   }
   await windows?.complete(replace);
-  for (const { target, error } of made.images) {
-    if (target.format.id !== "raw" || error !== undefined) continue;
-    await writeDigestFiles(context, files, target.path, made.digests);
+  if (bmapPath !== undefined) await bmap?.complete(files, bmapPath);
+  for (const { target: { path, format }, error } of made.images) {
+    const rawPath = rawPathOf(path, format);
+    if (rawPath === undefined || error !== undefined) continue;
+    await writeDigestFiles(context, files, rawPath, made.digests);
   }
   const again = isSet(invocation, "verify-source")
     ? await sourceAgain(context, source, made.digests, chunkBytes)
@@ -163,9 +182,13 @@ export async function readInOnePass(
     again,
     seconds: { all: (performance.now() - startedAt) / 1000, reading: readSeconds },
     windows: windows === undefined ? undefined : windowListPath(imagePath),
+    selection,
+    bmapPath,
   };
-  const reports = isSet(invocation, "report")
+  const reports = reportFiles.length > 0
     ? await writeReport({
+      extensions: reportFiles,
+      selection: selection?.facts,
       context,
       invocation,
       files,
@@ -179,7 +202,7 @@ export async function readInOnePass(
       readErrors: source.errors,
       unreadable: onSource(made.bad, offset),
       curve,
-      images: made.images.map((image) => reportedImage(context, image, packing)),
+      images: made.images.map((image) => reportedImage(context, image)),
       hashes: hashFacts(pass),
       hashWindowPath: pass.windows,
     })
@@ -189,10 +212,7 @@ export async function readInOnePass(
 
 /** What goes with a rescue, and with a map, has no meaning here. */
 function checkOptions(invocation: Invocation): void {
-  const names = ["wait", "map", "map-interval", ...RESCUE_OPTIONS.map(({ name }) => name)];
-  const name = names.find((each) =>
-    each !== "on-error" && invocation.options[each] !== undefined
-  );
+  const name = firstSet(invocation, ["map", "map-interval", ...IN_PLACE_OPTIONS]);
   if (name === undefined) return;
   throw new ImagingError(
     "usage",
@@ -204,10 +224,9 @@ function checkOptions(invocation: Invocation): void {
   );
 }
 
-function hashesFor(invocation: Invocation, { id }: ImageFormat): readonly HashAlgorithm[] {
-  if (valueOf(invocation, "hash") !== undefined || id === "raw" || id === "split") {
-    return hashOption(invocation);
-  }
+function hashesFor(invocation: Invocation, format: ImageFormat): readonly HashAlgorithm[] {
+  const isRaw = rawPathOf("", format) !== undefined || format.id === "split";
+  if (valueOf(invocation, "hash") !== undefined || isRaw) return hashOption(invocation);
   return KEPT_HASHES.flatMap((name) => findHash(name) ?? []);
 }
 
@@ -237,18 +256,14 @@ function hashFacts({ made, again }: OnePass): HashFacts[] {
 function reportedImage(
   context: CommandContext,
   { target, summary, error }: MadeImage,
-  packing: ReturnType<typeof packingOptions>,
 ): Parameters<typeof writeReport>[0]["images"][number] {
   const { path, format, files } = target;
-  const { paths } = context.backend.host;
-  const folder = path.slice(0, path.length - paths.nameOf(path).length);
+  const folder = folderPrefix(context.backend.host.paths, path);
   return {
     path,
     format: format.title,
-    layout: format.id === "ewf" ? packing.layout ?? "encase6" : null,
-    compression: format.inOrder === true && format.id !== "split"
-      ? packing.compression ?? "fast"
-      : null,
+    layout: summary?.layout ?? null,
+    compression: summary?.compression ?? null,
     files: error === undefined ? files.names.map((name) => `${folder}${name}`) : [],
     result: summary === undefined ? "failed" : "complete",
     message: error?.message ?? null,
@@ -256,7 +271,7 @@ function reportedImage(
 }
 
 function resultOf(pass: OnePass, reports: readonly string[]): CommandResult {
-  const { made, source, offset, again, seconds, windows } = pass;
+  const { made, source, offset, again, seconds, windows, selection, bmapPath } = pass;
   const { bytes, bad, digests, images } = made;
   const badBytes = totalLength(bad);
   const text: string[] = [];
@@ -273,10 +288,11 @@ function resultOf(pass: OnePass, reports: readonly string[]): CommandResult {
       text.push(`verified: ${target.path} was read again and is the same`);
     }
   }
-  text.push(...digestLines(digests));
+  text.push(...digestLines(digests), ...selection?.lines ?? []);
   const isChanged = again !== undefined && hasChanged(digests, again);
   text.push(...againLines(digests, again));
   if (windows !== undefined) text.push(`hashes of its windows: ${windows}`);
+  if (bmapPath !== undefined) text.push(`block map: ${bmapPath}`);
   if (reports.length > 0) text.push(`report: ${reports.join(", ")}`);
   const unreadable: readonly Range[] = onSource(bad, offset);
   if (badBytes > 0) {
@@ -313,6 +329,8 @@ function resultOf(pass: OnePass, reports: readonly string[]): CommandResult {
       bad: rangesJson(unreadable),
       readErrors: source.errors,
       hashWindows: windows ?? null,
+      selection: selection?.facts ?? null,
+      bmap: bmapPath ?? null,
       report: reports,
       seconds: seconds.all,
     },

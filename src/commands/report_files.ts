@@ -18,6 +18,7 @@ import {
   MANIFEST_SCHEMA,
   MANIFEST_VERSION,
   type PartitionTableFacts,
+  type SelectionFacts,
   SOURCE_PROTECTION,
   type SourceFacts,
   unreadableFacts,
@@ -63,10 +64,17 @@ export interface ReportInput {
   readonly hashWindowPath?: string | undefined;
   readonly mapPath?: string | undefined;
   readonly findings?: readonly Finding[] | undefined;
+  /** What was left out on purpose. */
+  readonly selection?: SelectionFacts | undefined;
+  /** Endings of the files to write; all where it is absent. */
+  readonly extensions?: readonly ReportExtension[] | undefined;
 }
 
 /** Endings of the files of a report. */
 export const REPORT_EXTENSIONS = ["json", "txt", "html"] as const;
+
+/** One of them. */
+export type ReportExtension = typeof REPORT_EXTENSIONS[number];
 
 /**
  * Refuses to replace what is there, before anything is read.
@@ -77,8 +85,9 @@ export async function checkReportNames(
   context: CommandContext,
   basePath: string,
   replace: boolean,
+  extensions: readonly ReportExtension[] = REPORT_EXTENSIONS,
 ): Promise<void> {
-  for (const extension of REPORT_EXTENSIONS) {
+  for (const extension of extensions) {
     const path = `${basePath}.${extension}`;
     const { kind } = await context.backend.locate(path);
     if (kind === "missing" || (kind === "file" && replace)) continue;
@@ -88,20 +97,22 @@ export async function checkReportNames(
   }
 }
 
+const RENDERINGS: Readonly<Record<ReportExtension, (manifest: Manifest) => string>> = {
+  json: manifestJson,
+  txt: manifestText,
+  html: manifestHtml,
+};
+
 /** Writes the report; answers the paths of its files. */
 export async function writeReport(input: ReportInput): Promise<readonly string[]> {
-  const { files, basePath, context } = input;
+  const { files, basePath, context, extensions = REPORT_EXTENSIONS } = input;
   context.phase("writing the report");
   const manifest = await manifestOf(input);
-  const texts = {
-    json: manifestJson(manifest),
-    txt: manifestText(manifest),
-    html: manifestHtml(manifest),
-  };
   const paths: string[] = [];
-  for (const extension of REPORT_EXTENSIONS) {
+  for (const extension of extensions) {
     const path = `${basePath}.${extension}`;
-    await files.writeAtomically(path, new TextEncoder().encode(texts[extension]));
+    const text = RENDERINGS[extension](manifest);
+    await files.writeAtomically(path, new TextEncoder().encode(text));
     paths.push(path);
   }
   return paths;
@@ -155,6 +166,7 @@ async function manifestOf(input: ReportInput): Promise<Manifest> {
       ...unreadableFacts(unreadable, medium.source.sectorSize),
       rateCurve: samples,
     },
+    selection: input.selection ?? null,
     images,
     hashes: input.hashes,
     hashWindowFile: hashWindowPath === undefined ? null : await fileFacts(hashWindowPath),

@@ -56,6 +56,12 @@ export const RESCUE_OPTIONS: readonly OptionSpec[] = [
   { name: "fill", value: "WHAT", help: "unreadable sectors become zeros or a marker (zeros)" },
 ];
 
+/** What only works where the image can be written at any place, also later. */
+export const IN_PLACE_OPTIONS: readonly string[] = [
+  "wait",
+  ...RESCUE_OPTIONS.map(({ name }) => name).filter((name) => name !== "on-error"),
+];
+
 /** @throws {ImagingError} `usage` */
 function refuse(name: string, value: string, hint: string): never {
   throw new ImagingError("usage", `cannot use --${name} ${value}`, { hint });

@@ -6,6 +6,7 @@ import { DEFAULT_CHUNK_BYTES, runCopy } from "../copy/run_copy.ts";
 import { type WindowCheck, WindowCheckConsumer } from "../copy/window_hash_consumer.ts";
 import type { BlockSource } from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
+import { folderPrefix, type PathStyle } from "../core/path.ts";
 import { type Range, totalLength } from "../core/range.ts";
 import { formatCount } from "../core/units.ts";
 import type { FileAccess } from "../devices/device.ts";
@@ -26,6 +27,8 @@ import {
   SHARED_OPTIONS,
   valueOf,
 } from "./command.ts";
+import { unpackedPath } from "./digest_files.ts";
+import { hashMedium } from "./hash_medium.ts";
 import { windowListPath } from "./hash_windows.ts";
 import { openMedium } from "./open_medium.ts";
 
@@ -41,7 +44,9 @@ export const verify: Command = {
     "Without TARGET: reads the image and compares its digests with those that it keeps, that " +
     "lie beside it (IMAGE.sha256, .sha1, .md5, .sha512, .b3, or a list such as SHA256SUMS), " +
     "or with --expect, and its windows with IMAGE.windows. Of containers every part's own " +
-    "checksum is checked; damaged parts are listed.",
+    "checksum is checked; damaged parts are listed. A packed image (.gz .zst .xz ...) is " +
+    "unpacked on the way, not to the disk; digests beside it may be those of the packed file " +
+    "(IMAGE.xz.sha256) or of the image in it (IMAGE.sha256).",
   ],
   examples: [
     "sectorshot verify card.img /dev/sdb",
@@ -167,14 +172,19 @@ async function verifyDigests(
   await using medium = await openMedium(context, positional(invocation, 0));
   const source = new DamageTolerantSource(medium.source);
   await using files = context.backend.openFiles();
-  const name = context.backend.host.paths.nameOf(imagePath);
+  const { paths } = context.backend.host;
+  const isPacked = medium.image?.isPacking === true;
+  const besideFile = expect !== undefined
+    ? []
+    : await findExpectations(files, imagePath, paths);
   const expectations = expect !== undefined ? [parseExpectation(expect)] : [
     ...keptExpectations(medium.image?.digests ?? []),
-    ...await findExpectations(files, imagePath, name),
+    // Beside a packed file are digests of that file, and of what it would be unpacked.
+    ...isPacked ? await findExpectations(files, unpackedPath(imagePath), paths) : besideFile,
   ];
   const list = await readWindowList(files, windowListPath(imagePath));
   // Parts of containers have checksums of their own, which reading checks.
-  const isContainer = medium.image?.digests !== undefined;
+  const isContainer = medium.image?.digests !== undefined || isPacked;
   if (expectations.length === 0 && list === undefined && !isContainer) {
     throw new ImagingError(
       "usage",
@@ -199,10 +209,15 @@ async function verifyDigests(
     signal: context.signal,
   });
   const digests = results.slice(0, algorithms.length) as Digest[];
-  const checks = expectations.map(({ algorithm, hex, from }) => {
-    const actual = digests.find((each) => each.algorithm === algorithm)?.hex ?? "";
-    return { algorithm: algorithm.id, expected: hex, actual, from, same: actual === hex };
-  });
+  const checks = checkAll(expectations, digests);
+  if (isPacked) {
+    const ofFile = expect === undefined ? besideFile : expectations;
+    const isNeeded = expect === undefined || checks.some(({ same }) => !same);
+    const found = isNeeded ? await checkFile(context, imagePath, ofFile) : [];
+    // A digest that was given may be that of the content, or of the file as it lies there.
+    if (expect === undefined) checks.push(...found);
+    else if (found.length > 0 && found.every(({ same }) => same)) checks.splice(0, 1, ...found);
+  }
   return verifiedResult({
     imagePath,
     source,
@@ -214,19 +229,47 @@ async function verifyDigests(
   });
 }
 
+/** A digest that an image or a file should have, and the one that it has. */
+interface DigestCheck {
+  readonly algorithm: string;
+  readonly expected: string;
+  readonly actual: string;
+  readonly from: string;
+  readonly same: boolean;
+}
+
+function checkAll(
+  expectations: readonly Expectation[],
+  digests: readonly Digest[],
+): DigestCheck[] {
+  return expectations.map(({ algorithm, hex, from }) => {
+    const actual = digests.find((each) => each.algorithm === algorithm)?.hex ?? "";
+    return { algorithm: algorithm.id, expected: hex, actual, from, same: actual === hex };
+  });
+}
+
+/** Compares the digests of a file as it lies there. */
+async function checkFile(
+  context: CommandContext,
+  path: string,
+  expectations: readonly Expectation[],
+): Promise<DigestCheck[]> {
+  if (expectations.length === 0) return [];
+  context.phase(`hashing ${path}`);
+  await using file = await context.backend.openSource(path, { direct: false });
+  const algorithms = [...new Set(expectations.map(({ algorithm }) => algorithm))];
+  const { digests } = await hashMedium(context, file, algorithms, DEFAULT_CHUNK_BYTES, "fail");
+  return checkAll(expectations, digests)
+    .map((check) => ({ ...check, from: `${check.from}, for the file itself` }));
+}
+
 /** What an image was compared with, and what came of it. */
 interface Verified {
   readonly imagePath: string;
   readonly source: DamageTolerantSource;
   readonly bytes: number;
   readonly bad: readonly Range[];
-  readonly checks: readonly {
-    readonly algorithm: string;
-    readonly expected: string;
-    readonly actual: string;
-    readonly from: string;
-    readonly same: boolean;
-  }[];
+  readonly checks: readonly DigestCheck[];
   /** Undefined where there is no list of windows. */
   readonly windows: WindowCheck | undefined;
   readonly seconds: number;
@@ -296,6 +339,9 @@ function windowLines(
       ...rangeLines("in differing windows", list, sectorSize),
     );
   }
+  if (!windows.isComplete) {
+    lines.push(`windows: ${windowListPath(imagePath)} has no end: its run was interrupted`);
+  }
   if (missingBytes > 0) lines.push(`windows: the last ${sizeText(missingBytes)} are missing`);
   if (furtherBytes > 0) lines.push(`windows: ${sizeText(furtherBytes)} more than they cover`);
   return lines;
@@ -346,13 +392,14 @@ const DIGEST_LISTS: readonly (readonly [name: string, hash: string | undefined])
   ["CHECKSUM", undefined],
 ];
 
-/** Every digest that lies beside the image, whose name in its folder is `name`. */
+/** Every digest that lies beside the image. */
 async function findExpectations(
   files: FileAccess,
   imagePath: string,
-  name: string,
+  paths: PathStyle,
 ): Promise<Expectation[]> {
-  const folder = imagePath.slice(0, imagePath.length - name.length);
+  const name = paths.nameOf(imagePath);
+  const folder = folderPrefix(paths, imagePath);
   const beside = HASH_ALGORITHMS.flatMap((algorithm) =>
     [...new Set([algorithm.extension, algorithm.id])].map((extension) =>
       [`${imagePath}.${extension}`, algorithm, true] as const

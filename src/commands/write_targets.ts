@@ -10,19 +10,36 @@ import {
   ChunkDigestConsumer,
   ChunkDigests,
   PlacedDigestConsumer,
+  type PlacedDigests,
 } from "../copy/chunk_digests.ts";
+import type { CheckedMap } from "../copy/bmap/bmap_check.ts";
+import { BmapChecker } from "../copy/bmap/bmap_checker.ts";
+import { bmapPolicy, compareBmap } from "../copy/bmap/bmap_policy.ts";
 import { compareMedia } from "../copy/compare_media.ts";
 import { type Digest, hashConsumers } from "../copy/hash_consumers.ts";
 import { IsolatedGroup, type MemberResult } from "../copy/isolated_group.ts";
 import { RangeMap } from "../copy/range_map.ts";
-import { rangesPolicy, sequentialPolicy } from "../copy/read_policy.ts";
+import {
+  rangesPolicy,
+  type ReadOutcome,
+  type ReadPolicy,
+  sequentialPolicy,
+} from "../copy/read_policy.ts";
 import { resumePolicy } from "../copy/resume_policy.ts";
 import { DEFAULT_CHUNK_BYTES, DEFAULT_RING_BYTES, runCopy } from "../copy/run_copy.ts";
 import { SinkConsumer } from "../copy/sink_consumer.ts";
 import type { BlockSource, Bytes, Chunk, ChunkConsumer, CopyProgress } from "../core/block.ts";
 import { type Finding, ImagingError, ReadError } from "../core/errors.ts";
-import { mergeRanges, type Range, totalLength } from "../core/range.ts";
+import {
+  endOf,
+  gapsBetween,
+  mergeRanges,
+  partsWithin,
+  type Range,
+  totalLength,
+} from "../core/range.ts";
 import type { DeviceSink } from "../devices/device.ts";
+import type { Bmap } from "../formats/bmap/bmap.ts";
 import type { HashAlgorithm } from "../hashes/hash_algorithm.ts";
 import { rangeLines, type RangeList, rangesJson } from "../report/ranges_text.ts";
 import { rateText, sizeText } from "../report/rate_text.ts";
@@ -32,7 +49,9 @@ import {
   type Outcome,
   worstOutcome,
 } from "./command.ts";
+import type { FoundBmap } from "./bmap_files.ts";
 import { digestLines, digestsJson, hashMedium } from "./hash_medium.ts";
+import { fitTable, type FittedTable, type TableFit } from "./fit_table.ts";
 import { rescueClone } from "./rescue_clone.ts";
 import { type ApprovedTarget, targetJson } from "./targets.ts";
 
@@ -52,7 +71,15 @@ export interface WriteJob {
   readonly compareWith: "source" | "digests";
   /** Unreadable sectors of the source: zeros in their place, or the end. */
   readonly onBad: "zero" | "fail";
+  /** Fits the partition table to the disk; absent: it stays as it is. */
+  readonly fit?: TableFit | undefined;
+  /** Only what it says is written, and its checksums are checked. */
+  readonly bmap?: FoundBmap | undefined;
+  readonly unmapped?: Unmapped | undefined;
 }
+
+/** What becomes of the places that a block map leaves out: zeros, a word to the disk, nothing. */
+export type Unmapped = "keep" | "zero" | "discard";
 
 /** One of several writes that go on beside each other, and its share of the memory. */
 interface GroupJob extends WriteJob {
@@ -71,6 +98,8 @@ interface TargetResult {
   readonly error: ImagingError | undefined;
   /** Was anything changed on it? */
   readonly begun: boolean;
+  /** What was done to its partition table, in words. */
+  readonly fitted?: string | undefined;
 }
 
 /** What became of all of them. */
@@ -87,6 +116,12 @@ interface OpenTarget {
   readonly sink: DeviceSink;
   readonly held: FirstBlockLastSink;
 }
+
+/** What is held back is written whole, also where a block map leaves out some of it. */
+const FIRST_BLOCK: Range = { offset: 0, length: FIRST_BLOCK_BYTES };
+
+/** Only whole blocks are discarded. */
+const DISCARD_GRAIN_BYTES = 4096;
 
 /** Many targets at once get smaller requests, so that memory stays bounded. */
 const SMALL_CHUNK_BYTES = 1024 * 1024;
@@ -145,6 +180,7 @@ function sumProgress(
       doneBytes: sum("doneBytes"),
       totalBytes: progress.totalBytes * count,
       badBytes: Math.max(...known.map((part) => part.badBytes)),
+      fraction: progress.fraction,
     });
   });
 }
@@ -197,7 +233,10 @@ type Ending = Omit<TargetResult, "target" | "seconds">;
 /** A failure of one target; cancelling ends all of them. */
 function failure(error: unknown, begun = true): Ending {
   if (!(error instanceof ImagingError) || error.kind === "cancelled") throw error;
-  return { outcome: "failed", bytes: 0, verified: false, differing: undefined, error, begun };
+  // Of an image that is damaged, or not what its block map says, the data does not agree.
+  const isWrongData = error.kind === "corrupt" || error.kind === "mismatch";
+  const outcome = isWrongData ? "mismatch" : "failed";
+  return { outcome, bytes: 0, verified: false, differing: undefined, error, begun };
 }
 
 async function openTarget(
@@ -316,7 +355,7 @@ async function hashTarget(
   if (algorithms.length === 0) return [];
   context.phase(`hashing ${sink.name}`);
   await using device = await sink.reread();
-  const shown = new PatchedSource(device, held.heldBack);
+  const shown = new PatchedSource(device, [{ offset: 0, bytes: held.heldBack }]);
   const part = new SliceSource(shown, { offset: 0, length: bytes });
   return [...(await hashMedium(context, part, algorithms, chunkBytes, "fail")).digests];
 }
@@ -332,6 +371,7 @@ async function copyToTargets(
     return await cloneToTarget(job, source, only, onProgress);
   }
   const { algorithms, chunkBytes, ringBytes, compareWith, onBad, verify, context } = job;
+  if (job.bmap !== undefined) return await copyMapped(job, job.bmap, source, open, onProgress);
   const group = new IsolatedGroup(open.map(({ held }) => new SinkConsumer(held)));
   const chunkDigests = verify && compareWith === "digests" ? [new ChunkDigestConsumer()] : [];
   const hashes = hashConsumers(algorithms, source.size);
@@ -355,22 +395,126 @@ async function copyToTargets(
       errors: written.map(({ error }) => error),
     };
   } catch (error) {
-    const isOurs = error instanceof ImagingError && error.kind !== "cancelled";
-    // Otherwise it was the source that failed: for all of them.
-    const errors = group.allFailed ?? (isOurs ? open.map(() => error) : undefined);
-    if (errors === undefined) throw error;
-    return { ...NOTHING_COPIED, errors };
+    return { ...NOTHING_COPIED, errors: errorsOf(error, group, open.length) };
+  }
+}
+
+/** The error of each target, when the flow to all of them has ended with this one. */
+function errorsOf(
+  error: unknown,
+  group: IsolatedGroup<void>,
+  targets: number,
+): readonly ImagingError[] {
+  const isOurs = error instanceof ImagingError && error.kind !== "cancelled";
+  // Otherwise it was the source that failed: for all of them.
+  const errors = group.allFailed ??
+    (isOurs ? Array.from({ length: targets }, () => error) : undefined);
+  if (errors === undefined) throw error;
+  return errors;
+}
+
+/** Writes what a block map calls data, and checks it against the map's checksums. */
+async function copyMapped(
+  job: GroupJob,
+  { map }: FoundBmap,
+  source: BlockSource,
+  open: readonly OpenTarget[],
+  onProgress: (progress: CopyProgress) => void,
+): Promise<CopiedGroup> {
+  const { chunkBytes, ringBytes, verify, context } = job;
+  const group = new IsolatedGroup(open.map(({ held }) => new SinkConsumer(held)));
+  const placed = verify ? [new PlacedDigestConsumer()] : [];
+  const grainBytes = Math.max(4096, ...open.map(({ sink }) => sink.sectorSize));
+  const policy = job.unmapped === "zero"
+    ? zeroingPolicy(sequentialPolicy(source, { chunkBytes, onBad: "fail" }), map.ranges)
+    : bmapPolicy(source, map, { chunkBytes, grainBytes, also: [FIRST_BLOCK] });
+  try {
+    const { results, bytes } = await runCopy({
+      policy,
+      consumers: [
+        ...group.consumers,
+        new BmapChecker(map, source.name),
+        ...placed,
+      ] as ChunkConsumer[],
+      chunkBytes,
+      ringBytes,
+      onProgress: (progress) => onProgress(inPasses(progress, 0, verify)),
+      signal: context.signal,
+    });
+    const written = results.slice(0, open.length) as MemberResult<void>[];
+    const { uncheckedBytes } = results[open.length] as CheckedMap;
+    if (uncheckedBytes > 0) {
+      context.note({
+        level: "warning",
+        message: `of ${sizeText(uncheckedBytes)} the block map has no checksum`,
+      });
+    }
+    const places = results[open.length + 1] as PlacedDigests | undefined;
+    if (job.unmapped === "zero") compareBmap(map, bytes, source.name);
+    if (job.unmapped === "discard") {
+      await discardUnmapped(context, map, open.map(({ sink }) => sink));
+    }
+    return {
+      bytes: map.imageSize,
+      bad: [],
+      digests: [],
+      chunks: places?.digests ?? new ChunkDigests(),
+      places: places?.ranges ?? [],
+      errors: written.map(({ error }) => error),
+    };
+  } catch (error) {
+    return { ...NOTHING_COPIED, errors: errorsOf(error, group, open.length) };
+  }
+}
+
+/** A policy whose chunks are zeros where the block map has nothing. */
+function zeroingPolicy(policy: ReadPolicy, mapped: readonly Range[]): ReadPolicy {
+  return {
+    totalBytes: policy.totalBytes,
+    get fractionRead(): number | undefined {
+      return policy.fractionRead;
+    },
+    next: () => policy.next(),
+    cancel: () => policy.cancel?.(),
+    async read(range: Range, into: Bytes): Promise<ReadOutcome> {
+      const outcome = await policy.read(range, into);
+      for (const gap of gapsBetween(range, partsWithin(range, mapped))) {
+        into.fill(0, gap.offset - range.offset, endOf(gap) - range.offset);
+      }
+      return outcome;
+    },
+  };
+}
+
+/** Behind the first block, which is written last. */
+async function discardUnmapped(
+  context: CommandContext,
+  { imageSize, ranges }: Bmap,
+  sinks: readonly DeviceSink[],
+): Promise<void> {
+  const unmapped = gapsBetween({ offset: 0, length: imageSize }, [...ranges, FIRST_BLOCK]);
+  for (const sink of sinks) {
+    for (const range of unmapped) {
+      const offset = Math.ceil(range.offset / DISCARD_GRAIN_BYTES) * DISCARD_GRAIN_BYTES;
+      const end = endOf(range) - endOf(range) % DISCARD_GRAIN_BYTES;
+      if (end <= offset) continue;
+      if (await sink.discard?.({ offset, length: end - offset })) continue;
+      context.note({ level: "note", message: `${sink.name} takes no --discard` });
+      break;
+    }
   }
 }
 
 /** Writing and reading again count as one progress. */
 function inPasses(progress: CopyProgress, pass: 0 | 1, verify: boolean): CopyProgress {
   if (!verify) return progress;
-  const { doneBytes, totalBytes, badBytes } = progress;
+  const { doneBytes, totalBytes, badBytes, fraction } = progress;
   return {
     doneBytes: doneBytes + (pass === 1 ? totalBytes : 0),
     totalBytes: totalBytes * 2,
     badBytes,
+    // What follows takes about as long again.
+    fraction: fraction === undefined ? undefined : fraction / 2,
   };
 }
 
@@ -384,10 +528,18 @@ async function proveTarget(
 ): Promise<Ending> {
   const { context, verify } = job;
   const { held, sink } = open;
+  let fitted: string | undefined;
+  const fit = async (): Promise<FittedTable | undefined> => {
+    if (job.fit === undefined) return undefined;
+    const table = await fitTable(job.fit, open, verify);
+    for (const finding of table.findings) context.note(finding);
+    fitted = table.summary;
+    return table;
+  };
   const ending = { bytes: copied.bytes, verified: verify, error: undefined, begun: true };
   if (verify) {
     await using device = await sink.reread();
-    const shown = new PatchedSource(device, held.heldBack);
+    const shown = new PatchedSource(device, [{ offset: 0, bytes: held.heldBack }]);
     const differing = await findDifferences(
       job,
       source,
@@ -397,6 +549,10 @@ async function proveTarget(
     );
     // The first block stays zero: a medium that is wrong must not look whole.
     if (differing.bytes > 0) return { ...ending, outcome: "mismatch", differing };
+    const fitted = await fit();
+    if (fitted !== undefined && fitted.differing.bytes > 0) {
+      return { ...ending, outcome: "mismatch", differing: fitted.differing };
+    }
     await held.release();
     let first: RangeList;
     try {
@@ -409,11 +565,14 @@ async function proveTarget(
       await held.revoke();
       return { ...ending, outcome: "mismatch", differing: first };
     }
-  } else await held.release();
+  } else {
+    await fit();
+    await held.release();
+  }
   for (const finding of [...lastSectorFindings(copied.bytes, sink), ...await sink.announce()]) {
     context.note(finding);
   }
-  return { ...ending, outcome: "done", differing: undefined };
+  return { ...ending, outcome: "done", differing: undefined, fitted };
 }
 
 /** Where the target does not hold what was written to it. */
@@ -426,7 +585,7 @@ async function findDifferences(
 ): Promise<RangeList> {
   const { chunkBytes, ringBytes, compareWith, context } = job;
   const { signal } = context;
-  if (compareWith === "source") {
+  if (compareWith === "source" && copied.places === undefined) {
     const comparison = await compareMedia(source, device, {
       chunkBytes,
       ringBytes,
@@ -533,7 +692,11 @@ function targetLines(result: TargetResult, source: BlockSource, verify: boolean)
       "  failing, or smaller than it claims to be: do not rely on it.",
     ];
   }
-  return [`${target.path}: written${verify ? " and verified" : ", not verified"}: ${size}`];
+  const lines = [
+    `${target.path}: written${verify ? " and verified" : ", not verified"}: ${size}`,
+  ];
+  if (result.fitted !== undefined) lines.push(`  ${result.fitted}`);
+  return lines;
 }
 
 function targetResultJson(result: TargetResult): Record<string, unknown> {
@@ -546,6 +709,7 @@ function targetResultJson(result: TargetResult): Record<string, unknown> {
     verified: verified && outcome === "done",
     differingBytes: differing?.bytes ?? 0,
     differing: rangesJson(differing?.ranges ?? []),
+    fitted: result.fitted ?? null,
     error: error === undefined ? null : { message: error.message, hint: error.hint ?? null },
     seconds,
   };

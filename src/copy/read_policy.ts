@@ -17,6 +17,8 @@ export interface ReadOutcome {
 export interface ReadPolicy {
   /** Bytes that all ranges together have; Infinity when that is not known. */
   readonly totalBytes: number;
+  /** How much was read, 0 to 1, where `totalBytes` is not known but this is. */
+  readonly fractionRead?: number | undefined;
   /** What to read now; undefined when there is nothing left. */
   next(): Range | undefined;
   /**
@@ -111,6 +113,9 @@ export function sequentialPolicy(
   let at = 0;
   return {
     totalBytes: source.size,
+    get fractionRead(): number | undefined {
+      return source.fractionRead;
+    },
     next(): Range | undefined {
       const length = Math.min(chunkBytes, source.size - at);
       if (length <= 0) return undefined;

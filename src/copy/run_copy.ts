@@ -119,7 +119,13 @@ export async function runCopy<const Consumers extends readonly ChunkConsumer[]>(
         bad.push(range);
         badBytes += range.length;
       }
-      onProgress?.({ doneBytes: bytes, totalBytes: policy.totalBytes, badBytes });
+      const { totalBytes, fractionRead: fraction } = policy;
+      onProgress?.({
+        doneBytes: bytes,
+        totalBytes,
+        badBytes,
+        ...(fraction === undefined ? {} : { fraction }),
+      });
     } catch (error) {
       fail(error);
     } finally {

@@ -10,8 +10,20 @@ export class SinkConsumer implements ChunkConsumer<void> {
     this.#sink = sink;
   }
 
-  consume(chunk: Chunk): Promise<void> {
-    return this.#sink.writeAt(chunk.offset, chunk.bytes);
+  async consume(chunk: Chunk): Promise<void> {
+    const isWritten = await this.#writeZeros(chunk);
+    if (!isWritten) await this.#sink.writeAt(chunk.offset, chunk.bytes);
+  }
+
+  /** Chunks of nothing but zeros need not be sent, where the medium makes them itself. */
+  async #writeZeros(chunk: Chunk): Promise<boolean> {
+    if (this.#sink.writeZeros === undefined) return false;
+    const [zeros] = chunk.zeros();
+    const isZero = zeros?.offset === chunk.offset && zeros.length === chunk.length;
+    return isZero && await this.#sink.writeZeros({
+      offset: chunk.offset,
+      length: chunk.length,
+    });
   }
 
   /** Returns when everything is on the medium. */

@@ -113,6 +113,8 @@ export interface WindowCheck {
   readonly missingBytes: number;
   /** Bytes of the medium behind those that the list speaks of. */
   readonly furtherBytes: number;
+  /** Has the list its end? Not where it was cut, or its run was interrupted. */
+  readonly isComplete: boolean;
 }
 
 /** Compares what comes with a list of windows. */
@@ -152,6 +154,7 @@ export class WindowCheckConsumer implements ChunkConsumer<WindowCheck> {
       differingBytes: this.#differingBytes,
       missingBytes: this.#file.coveredBytes - bytes,
       furtherBytes: this.#end - bytes,
+      isComplete: this.#file.complete,
     };
   }
 

@@ -7,6 +7,7 @@
  * deno task bench [--size 2G] [--pairs 5] [--only WORD]
  * deno task bench --rescue ...     (failing devices: see rescue.ts)
  * deno task bench --evidence ...   (E01 images: see evidence.ts)
+ * deno task bench --small ...      (small and packed images: see small.ts)
  * ```
  *
  * Needs root (losetup, mount), coreutils, diffutils, dcfldd and dc3dd. Nothing else
@@ -289,7 +290,8 @@ async function main(): Promise<void> {
   }
 }
 
-// Failing devices, against ddrescue; E01 images, against libewf's tools.
+// Failing devices, against ddrescue; E01 images, against libewf's tools; small images.
 if (Deno.args.includes("--rescue")) await import("./rescue.ts");
 else if (Deno.args.includes("--evidence")) await import("./evidence.ts");
+else if (Deno.args.includes("--small")) await import("./small.ts");
 else await main();

@@ -241,3 +241,56 @@ linuxTest("evidence: what cannot be done is said before anything is read", async
   }
   assertEquals(await folder.names(), ["from"]);
 });
+
+linuxTest({
+  name: "evidence: a report says what the format did, and what has no meaning is refused",
+  ignore,
+  async fn(): Promise<void> {
+    await using folder = await TemporaryFolder.create();
+    const from = await folder.write("from", numberedSectorsWithZeros(MIB));
+    for (
+      const [name, layout, compression] of [
+        ["a.s01", "smart", "fast"],
+        ["b.E01", "encase6", "best"],
+        ["c.aff", null, "best"],
+        ["d.img", null, null],
+      ] as const
+    ) {
+      const packing = compression === "best" ? ["--compression", "best"] : [];
+      const path = folder.file(name);
+      const { code, stderr } = await runCli(["read", from, path, "--report", ...packing]);
+      assertEquals(code, 0, stderr);
+      const [image] = JSON.parse(await Deno.readTextFile(`${path}.json`)).images;
+      assertEquals([image.layout, image.compression], [layout, compression], name);
+    }
+    for (const option of ["--report", "--verify-source", "--verify", "--bmap"]) {
+      const { code, stderr } = await runCli(["read", from, "-", option]);
+      assertEquals(code, 1);
+      assertStringIncludes(stderr, `cannot use ${option} with -`);
+    }
+    for (
+      const [name, option, value] of [
+        ["e.img", "--compression", "best"],
+        ["e.aff", "--chunk-sectors", "64"],
+        ["e.001", "--ewf-layout", "smart"],
+      ] as const
+    ) {
+      const { code, stderr } = await runCli(["read", from, folder.file(name), option, value]);
+      assertEquals(code, 1);
+      assertMatch(stderr, new RegExp(`cannot use ${option}: .* has no use for it`));
+    }
+  },
+});
+
+linuxTest("evidence: a list of windows without its end is said to be one", async () => {
+  await using folder = await TemporaryFolder.create();
+  const from = await folder.write("from", numberedSectorsWithZeros(2 * MIB));
+  const image = folder.file("a.img");
+  const read = await runCli(["read", from, image, "--hash-window", "1M"]);
+  assertEquals(read.code, 0, read.stderr);
+  const list = await Deno.readTextFile(`${image}.windows`);
+  await Deno.writeTextFile(`${image}.windows`, list.replace(/# end: .*\n/, ""));
+  const { code, stdout } = await runCli(["verify", image]);
+  assertEquals(code, 0, stdout);
+  assertMatch(stdout, /a\.img\.windows has no end: its run was interrupted/);
+});

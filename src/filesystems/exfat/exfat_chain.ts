@@ -14,14 +14,16 @@ const FIRST_ENTRY = 0xfffffff8;
 const LAST_CLUSTER = 0xffffffff;
 const ENTRY_BYTES = 4;
 const WINDOW_ENTRIES = 1024;
+/** At most 4 MiB. */
+const MAX_WINDOWS = 1024;
 const PIECE_BYTES = 1024 * 1024;
 
 /** The clusters of an exFAT volume, and the FAT that chains them. */
 export class ExfatClusters {
   readonly #volume: BlockSource;
   readonly #boot: ExfatBootSector;
-  #window: DataView = new DataView(new ArrayBuffer(0));
-  #windowStart = 0;
+  /** Parts of the FAT, by the number of their first entry. */
+  readonly #windows = new Map<number, DataView>();
 
   constructor(volume: BlockSource, boot: ExfatBootSector) {
     this.#volume = volume;
@@ -45,22 +47,48 @@ export class ExfatClusters {
    * @throws {ReadError} when the medium does not deliver.
    */
   async chain(first: number, maxClusters: number, what: string): Promise<Range[]> {
-    const { ClusterCount, ClusterHeapOffset, clusterBytes, sectorBytes } = this.#boot;
+    const { clusterBytes } = this.#boot;
     const runs: { offset: number; length: number }[] = [];
-    let cluster = first;
-    for (let count = 0; count < maxClusters; count++) {
-      if (cluster < 2 || cluster > ClusterCount + 1) {
-        throw this.#error(cluster, `its ${what} leads to cluster ${cluster}`);
+    let count = 0;
+    await this.follow(first, what, (cluster) => {
+      if (++count > maxClusters) {
+        throw this.#error(cluster, `its ${what} has no end after ${maxClusters} clusters`);
       }
-      const offset = ClusterHeapOffset * sectorBytes + (cluster - 2) * clusterBytes;
+      const offset = this.place(cluster);
       const last = runs.at(-1);
       if (last !== undefined && last.offset + last.length === offset) {
         last.length += clusterBytes;
       } else runs.push({ offset, length: clusterBytes });
-      cluster = await this.#entry(cluster);
-      if (cluster === LAST_CLUSTER) return runs;
+    });
+    return runs;
+  }
+
+  /**
+   * Calls `visit` with each cluster of a chain, in its order. It must throw when there are
+   * too many: a chain can go in a circle.
+   *
+   * @throws {FormatError} when it leaves the volume.
+   * @throws {ReadError} when the medium does not deliver.
+   */
+  async follow(
+    first: number,
+    what: string,
+    visit: (cluster: number) => void,
+  ): Promise<void> {
+    for (let cluster = first; cluster !== LAST_CLUSTER;) {
+      if (cluster < 2 || cluster > this.#boot.ClusterCount + 1) {
+        throw this.#error(cluster, `its ${what} leads to cluster ${cluster}`);
+      }
+      visit(cluster);
+      // Waiting, even for nothing, takes longer than everything else here.
+      cluster = this.#loaded(cluster) ?? await this.#entry(cluster);
     }
-    throw this.#error(cluster, `its ${what} has no end after ${maxClusters} clusters`);
+  }
+
+  /** Byte offset of a cluster. */
+  place(cluster: number): number {
+    const { ClusterHeapOffset, clusterBytes, sectorBytes } = this.#boot;
+    return ClusterHeapOffset * sectorBytes + (cluster - 2) * clusterBytes;
   }
 
   /** The first `length` bytes of a chain, in pieces of at most 1 MiB. */
@@ -74,20 +102,27 @@ export class ExfatClusters {
     }
   }
 
+  #loaded(index: number): number | undefined {
+    const at = index % WINDOW_ENTRIES;
+    return this.#windows.get(index - at)?.getUint32(at * ENTRY_BYTES, true);
+  }
+
   async #entry(index: number): Promise<number> {
     const { FatOffset, ClusterCount, sectorBytes } = this.#boot;
-    const at = (index - this.#windowStart) * ENTRY_BYTES;
-    if (at >= 0 && at < this.#window.byteLength) return this.#window.getUint32(at, true);
-    const start = Math.floor(index / WINDOW_ENTRIES) * WINDOW_ENTRIES;
+    const at = index % WINDOW_ENTRIES;
+    const start = index - at;
     const bytes = await readAll(
       this.#volume,
       FatOffset * sectorBytes + start * ENTRY_BYTES,
       Math.min(WINDOW_ENTRIES, ClusterCount + 2 - start) * ENTRY_BYTES,
       "FAT",
     );
-    this.#window = viewOf(bytes);
-    this.#windowStart = start;
-    return this.#window.getUint32((index - start) * ENTRY_BYTES, true);
+    const [oldest] = this.#windows.keys();
+    if (oldest !== undefined && this.#windows.size >= MAX_WINDOWS) {
+      this.#windows.delete(oldest);
+    }
+    this.#windows.set(start, viewOf(bytes));
+    return viewOf(bytes).getUint32(at * ENTRY_BYTES, true);
   }
 
   #error(cluster: number, message: string): FormatError {

@@ -21,7 +21,7 @@ const TYPE_CLASS = 0xe0;
 const CRITICAL_PRIMARY_CLASS = 0x80;
 
 /** The specification's limit for directories (section 7.4). */
-const MAX_DIRECTORY_BYTES = 256 * 1024 * 1024;
+export const MAX_DIRECTORY_BYTES = 256 * 1024 * 1024;
 /** A map for every code unit of UTF-16. */
 const MAX_UP_CASE_BYTES = 2 * 65536;
 
@@ -37,6 +37,8 @@ interface Allocation {
 export interface ExfatRoot {
   /** Clusters of the root directory, the bitmap and the up-case table. */
   readonly runs: readonly Range[];
+  /** The root directory alone. */
+  readonly directory: Allocation;
   readonly bitmap: Allocation;
 }
 
@@ -79,7 +81,7 @@ export async function readExfatRoot(
   if (totalLength(mergeRanges(all)) !== totalLength(all)) {
     fail("FirstCluster", "its own structures overlap");
   }
-  return { runs: all, bitmap };
+  return { runs: all, directory: { runs, length: totalLength(runs) }, bitmap };
 }
 
 /** The entries of the bitmap and of the up-case table. */

@@ -7,16 +7,19 @@ import type { ExfatBootSector } from "./exfat_boot_sector.ts";
 import { ExfatClusters } from "./exfat_chain.ts";
 import { readExfatBoot } from "./exfat_checks.ts";
 import { type ExfatRoot, readExfatRoot } from "./exfat_root.ts";
+import { checkExfatTree } from "./exfat_tree.ts";
 
 /** Bounds memory; a volume in more pieces is read as fast when it is read whole. */
 const MAX_RUNS = 2 ** 20;
+/** Bounds memory, too: 32 MiB for a bit of each. Clusters of 4 KiB are 1 TiB then. */
+const MAX_CLUSTERS = 2 ** 28;
 
 /**
  * What an exFAT volume uses: everything before the first cluster (boot regions, FAT, the
  * gaps around it), the clusters that the allocation bitmap marks, and what lies behind the
- * last cluster. Bad clusters are marked and so among them. Directories other than the root
- * are not read: a volume that was unmounted cleanly has no entries that lead to free
- * clusters.
+ * last cluster. Bad clusters are marked and so among them. All directories are read to make
+ * sure that no file is in clusters that are not marked: there are cameras that never say that
+ * a volume is in use.
  *
  * @throws {FormatError} when there is any doubt; see `FileSystem.usedRanges`.
  * @throws {ReadError} when the medium does not deliver.
@@ -31,7 +34,8 @@ export async function exfatUsedRanges(volume: BlockSource): Promise<readonly Ran
 
   const used = new UsedRanges(volume.size);
   used.add(0, heapOffset);
-  await addMarkedClusters(used, clusters, boot, root);
+  const bitmap = await readBitmap(clusters, boot, root);
+  addMarkedClusters(used, bitmap, boot);
   used.add(heapEnd, volume.size - heapEnd);
   const ranges = used.ranges();
   // Were one of them not marked, adding it would make the whole larger.
@@ -42,29 +46,39 @@ export async function exfatUsedRanges(volume: BlockSource): Promise<readonly Ran
       "BitmapEntry",
     );
   }
+  await checkExfatTree(clusters, boot, root, bitmap);
   return ranges;
 }
 
-/** Adds the clusters that the allocation bitmap marks; it can be larger than memory. */
-async function addMarkedClusters(
-  used: UsedRanges,
+/** A bit for each cluster. */
+async function readBitmap(
   clusters: ExfatClusters,
   boot: ExfatBootSector,
   { bitmap }: ExfatRoot,
-): Promise<void> {
+): Promise<Uint8Array> {
+  const { ClusterCount } = boot;
+  if (ClusterCount > MAX_CLUSTERS) {
+    throw new FormatError(`its ${ClusterCount} clusters are too many`, 0, "ClusterCount");
+  }
+  const all = new Uint8Array(Math.ceil(ClusterCount / 8));
+  let at = 0;
+  // Behind it there may be room for more clusters.
+  for await (const bytes of clusters.read(bitmap.runs, all.length, "allocation bitmap")) {
+    all.set(bytes, at);
+    at += bytes.length;
+  }
+  return all;
+}
+
+/** Adds the clusters that the allocation bitmap marks. */
+function addMarkedClusters(used: UsedRanges, bitmap: Uint8Array, boot: ExfatBootSector): void {
   const { ClusterCount, ClusterHeapOffset, sectorBytes, clusterBytes } = boot;
   const heapOffset = ClusterHeapOffset * sectorBytes;
-  let index = 0;
   let runs = 0;
-  for await (const bytes of clusters.read(bitmap.runs, bitmap.length, "allocation bitmap")) {
-    // A range without bits is left where the bitmap has room for more clusters.
-    const bits = Math.max(0, Math.min(bytes.length * 8, ClusterCount - index));
-    for (const run of runsOfSetBits(bytes, bits)) {
-      if (++runs > MAX_RUNS) {
-        throw new FormatError("its files are in too many pieces", heapOffset, "BitmapEntry");
-      }
-      used.add(heapOffset + (index + run.offset) * clusterBytes, run.length * clusterBytes);
+  for (const run of runsOfSetBits(bitmap, ClusterCount)) {
+    if (++runs > MAX_RUNS) {
+      throw new FormatError("its files are in too many pieces", heapOffset, "BitmapEntry");
     }
-    index += bytes.length * 8;
+    used.add(heapOffset + run.offset * clusterBytes, run.length * clusterBytes);
   }
 }

@@ -103,8 +103,9 @@ export function isMirrored(boot: FatBootSector): boolean {
   return (boot.BPB_ExtFlags & 0x80) === 0;
 }
 
-function activeFat(boot: FatBootSector): number {
-  return boot.BPB_ExtFlags & 0x0f;
+/** The one that is read; the number means something only where they are not the same. */
+export function activeFat(boot: FatBootSector): number {
+  return isMirrored(boot) ? 0 : boot.BPB_ExtFlags & 0x0f;
 }
 
 /**

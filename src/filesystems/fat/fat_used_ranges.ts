@@ -6,7 +6,8 @@ import { notRecognised } from "../file_system.ts";
 import { readAll, runsOfSetBits, UsedRanges } from "../used_ranges.ts";
 import { parseFatBootSector } from "./fat_boot_sector.ts";
 import { checkBackupBootSector, checkFatBootSector } from "./fat_checks.ts";
-import { readUsedClusters } from "./fat_clusters.ts";
+import { readFatClusters } from "./fat_clusters.ts";
+import { checkFatTree } from "./fat_tree.ts";
 
 const BOOT_SECTOR_BYTES = 512;
 
@@ -16,8 +17,9 @@ const MAX_RUNS = 2 ** 20;
 /**
  * What a FAT volume uses: everything before the first cluster (reserved sectors, FATs, the
  * root directory of FAT12 and FAT16), the clusters that the FAT does not call free, and
- * what lies behind the last cluster. Directories are not read: a volume that was unmounted
- * cleanly has no entries that lead to free clusters.
+ * what lies behind the last cluster. All directories are read to make sure that none leads
+ * to a free cluster: there are cameras that never say that a volume is in use, and FAT12
+ * cannot say it.
  *
  * @throws {FormatError} when there is any doubt; see `FileSystem.usedRanges`.
  * @throws {ReadError} when the medium does not deliver.
@@ -33,13 +35,15 @@ export async function fatUsedRanges(volume: BlockSource): Promise<readonly Range
 
   const used = new UsedRanges(volume.size);
   used.add(0, dataOffset);
+  const { copied, allocated } = await readFatClusters(volume, boot);
   let runs = 0;
-  for (const run of runsOfSetBits(await readUsedClusters(volume, boot), clusters)) {
+  for (const run of runsOfSetBits(copied.bits, clusters)) {
     if (++runs > MAX_RUNS) {
       throw new FormatError("its files are in too many pieces", boot.fatOffset, "FAT");
     }
     used.add(dataOffset + run.offset * clusterBytes, run.length * clusterBytes);
   }
   used.add(clustersEnd, volume.size - clustersEnd);
+  await checkFatTree(volume, boot, allocated);
   return used.ranges();
 }
