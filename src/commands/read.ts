@@ -243,12 +243,12 @@ async function readOnce(
   await checkDigests(context, imagePath, mapPath, algorithms, replace);
   const reports = reportExtensions(invocation, selection);
   await checkReportNames(context, imagePath, replace, reports);
-  await checkFileLimit(context, imagePath, source.size);
+  const sparse = !isSet(invocation, "no-sparse");
+  await checkFileLimit(context, imagePath, source.size, sparse);
   await warnAboutSelf(context, imagePath, medium.location);
   const domain = rescue.domainPath === undefined
     ? undefined
     : await readDomain(files, rescue.domainPath);
-  const sparse = !isSet(invocation, "no-sparse");
   await using partial = await PartialImage.open({
     backend: context.backend,
     files,

@@ -44,14 +44,26 @@ export async function checkDestination(
   }
 }
 
-/** An image that the destination's file system cannot hold would only fail at the end. */
+/**
+ * An image that the destination's file system cannot hold would only fail at the end. Says
+ * where zeros will take room.
+ */
 export async function checkFileLimit(
   context: CommandContext,
   path: string,
   bytes: number,
+  sparse: boolean,
 ): Promise<void> {
   const { backend } = context;
   const folder = await backend.locate(backend.host.paths.folderOf(path));
+  const without = folder.kind === "directory" ? folder.withoutHoles : undefined;
+  if (sparse && without !== undefined) {
+    context.note({
+      level: "note",
+      message: `${without} has no holes: zeros take room in ${path}; a packed image ` +
+        "(.img.gz, .img.zst) stays small there",
+    });
+  }
   const limit = folder.kind === "directory" ? folder.fileLimit : undefined;
   if (limit === undefined || !Number.isFinite(bytes) || bytes <= limit.bytes) return;
   throw new ImagingError(

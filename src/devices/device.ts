@@ -97,6 +97,8 @@ export type Location =
     readonly forDevices?: boolean;
     /** Set where its file system takes no larger files: FAT32. */
     readonly fileLimit?: FileLimit | undefined;
+    /** Set where files have no holes, so that zeros take room: the file system's name. */
+    readonly withoutHoles?: string | undefined;
   }
   | {
     readonly kind: "file";

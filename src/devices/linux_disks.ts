@@ -92,7 +92,7 @@ export function locateLinux(path: string, root = ""): Location {
       identity: identityOf(status),
       onDevice: status.dev,
       forDevices: isForDevices(status, root),
-      fileLimit: fileLimitOf(canonical, root),
+      ...folderTraits(fileSystemOf(canonical, root)),
     };
   }
   if (status.kind !== "file") return { kind: status.kind, path };
@@ -145,12 +145,24 @@ const FAT_FILE_SYSTEMS: readonly string[] = ["vfat", "msdos"];
 /** FAT keeps a file's size in 32 bits. */
 const FAT_FILE_BYTES = 2 ** 32 - 1;
 
-function fileLimitOf(canonical: string, root: string): FileLimit | undefined {
+/** What the file system of a folder is called here; "" where that is not known. */
+function fileSystemOf(canonical: string, root: string): string {
   const mounts = parseMountInfo(readText(`${root}/proc/self/mountinfo`) ?? "");
   const inside = root === "" ? canonical : canonical.slice(realPath(root).length);
-  const { fileSystem = "" } = mountHolding(mounts, inside) ?? {};
-  if (!FAT_FILE_SYSTEMS.includes(fileSystem)) return undefined;
-  return { fileSystem: "FAT", bytes: FAT_FILE_BYTES };
+  return mountHolding(mounts, inside)?.fileSystem ?? "";
+}
+
+/** What files of a folder cannot have. */
+function folderTraits(fileSystem: string): {
+  readonly fileLimit: FileLimit | undefined;
+  readonly withoutHoles?: string;
+} {
+  if (FAT_FILE_SYSTEMS.includes(fileSystem)) {
+    return { fileLimit: { fileSystem: "FAT", bytes: FAT_FILE_BYTES }, withoutHoles: "FAT" };
+  }
+  return fileSystem === "exfat"
+    ? { fileLimit: undefined, withoutHoles: "exFAT" }
+    : { fileLimit: undefined };
 }
 
 function fileBeneath(status: FileStatus, canonical: string, root: string): string[] {

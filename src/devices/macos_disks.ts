@@ -110,6 +110,9 @@ export async function locateMacos(path: string, queries = macosQueries): Promise
       ...place,
       forDevices: fileSystem.type === "devfs",
       fileLimit: fileLimitOf(fileSystem),
+      ...WITHOUT_HOLES[fileSystem.type] === undefined
+        ? {}
+        : { withoutHoles: WITHOUT_HOLES[fileSystem.type] },
       beneath: holder === undefined ? [] : await fileBeneath(holder, queries),
     };
   }
@@ -162,6 +165,13 @@ async function locateDevice(
 
 /** FAT keeps a file's size in 32 bits. */
 const FAT_FILE_BYTES = 2 ** 32 - 1;
+
+/** File systems whose files have no holes, as they are called here. */
+const WITHOUT_HOLES: Readonly<Record<string, string>> = {
+  msdos: "FAT",
+  exfat: "exFAT",
+  hfs: "HFS+",
+};
 
 function fileLimitOf({ type }: FileSystemStatus): FileLimit | undefined {
   return type === "msdos" ? { fileSystem: "FAT", bytes: FAT_FILE_BYTES } : undefined;

@@ -530,7 +530,15 @@ async function locateFile(
   const { directory, size, identity, fileSystem } = facts;
   const onDevice = await calls.call("volumeOf", plain) ?? "network";
   if (directory) {
-    return { kind: "directory", path, identity, onDevice, fileLimit: fileLimitOf(fileSystem) };
+    const hasHoles = !WITHOUT_HOLES.includes(fileSystem.toUpperCase());
+    return {
+      kind: "directory",
+      path,
+      identity,
+      onDevice,
+      fileLimit: fileLimitOf(fileSystem),
+      ...hasHoles ? {} : { withoutHoles: fileSystem },
+    };
   }
   const volume = onDevice === "network"
     ? undefined
@@ -612,6 +620,9 @@ async function identityOf(calls: WindowsCalls, handle: bigint): Promise<string> 
   );
   return `${volume.serial.toString(16)}/${index.toString(16)}`;
 }
+
+/** File systems whose files have no holes. */
+const WITHOUT_HOLES: readonly string[] = [...FAT_FILE_SYSTEMS, "EXFAT"];
 
 function fileLimitOf(fileSystem: string): FileLimit | undefined {
   return FAT_FILE_SYSTEMS.includes(fileSystem.toUpperCase())

@@ -514,6 +514,7 @@ Deno.test("folders say whether they are for devices, and what FAT puts up with",
     onDevice: "disk4s1",
     forDevices: false,
     fileLimit: { fileSystem: "FAT", bytes: 4_294_967_295 },
+    withoutHoles: "FAT",
     beneath: ["disk4s1", "disk4"],
   });
   assertEquals(await locateMacos("/dev", mac), {

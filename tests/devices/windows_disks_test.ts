@@ -749,13 +749,17 @@ windowsTest("folders say what their file system puts up with", {
   const limits: unknown[] = [];
   for (const path of ["E:\\", "E:\\old", "F:\\", "C:\\"]) {
     const location = await locateWindows(fake, path);
-    limits.push(location.kind === "directory" ? location.fileLimit : location.kind);
+    limits.push(
+      location.kind === "directory"
+        ? [location.fileLimit, location.withoutHoles]
+        : location.kind,
+    );
   }
   assertEquals(limits, [
-    { fileSystem: "FAT32", bytes: 4_294_967_295 },
-    { fileSystem: "FAT", bytes: 4_294_967_295 },
-    undefined,
-    undefined,
+    [{ fileSystem: "FAT32", bytes: 4_294_967_295 }, "FAT32"],
+    [{ fileSystem: "FAT", bytes: 4_294_967_295 }, "FAT"],
+    [undefined, "exFAT"],
+    [undefined, undefined],
   ]);
 });
 

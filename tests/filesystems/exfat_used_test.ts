@@ -3,58 +3,29 @@
  * allocation bitmap itself, fsck.exfat, and exfat-fuse, which reads the files back.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { BlockSource, Bytes } from "../../src/core/block.ts";
+import type { Bytes } from "../../src/core/block.ts";
 import { FormatError } from "../../src/core/errors.ts";
 import { mergeRanges, type Range, totalLength } from "../../src/core/range.ts";
 import { exfat } from "../../src/filesystems/all.ts";
 import { LoopDevice } from "../support/loop_device.ts";
 import { patternBytes } from "../support/pattern.ts";
-import { run, tryRun } from "../support/run_cli.ts";
+import { run } from "../support/run_cli.ts";
 import { TemporaryFolder } from "../support/temporary.ts";
 import { needs } from "../support/tools.ts";
-import { FileSource, seededNumbers, StrictSource } from "../volumes/image_tools.ts";
+import { seededNumbers, StrictSource } from "../volumes/image_tools.ts";
+import { MountedExfat, putChecksums, Volume } from "./exfat_image.ts";
+import {
+  blklsSectors,
+  checkerSays,
+  copyRanges,
+  usedRangesAndReads,
+  usedRangesOf,
+  usedRangesOfFile,
+} from "./used_volumes.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const TOOLS = ["root", "losetup", "mkfs.exfat", "fsck.exfat", "mount.exfat-fuse", "blkls"];
-
-async function usedRanges(volume: BlockSource): Promise<readonly Range[]> {
-  return await exfat.usedRanges?.(volume) ?? [];
-}
-
-async function rangesOf(path: string): Promise<readonly Range[]> {
-  await using volume = new FileSource(path);
-  return await usedRanges(volume);
-}
-
-/** An image that exfat-fuse has mounted, by way of a loop device: it takes nothing else. */
-class MountedExfat implements AsyncDisposable {
-  readonly path: string;
-  readonly device: LoopDevice;
-
-  private constructor(path: string, device: LoopDevice) {
-    this.path = path;
-    this.device = device;
-  }
-
-  static async create(image: string, path: string, mode: "ro" | "rw"): Promise<MountedExfat> {
-    await Deno.mkdir(path);
-    const device = await LoopDevice.create(image);
-    try {
-      await run("mount.exfat-fuse", ["-o", mode, device.path, path]);
-    } catch (error) {
-      await device[Symbol.asyncDispose]();
-      throw error;
-    }
-    return new MountedExfat(path, device);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await run("umount", [this.path]);
-    await this.device[Symbol.asyncDispose]();
-    await Deno.remove(this.path);
-  }
-}
 
 /** The first sectors of a volume, and where its clusters are. */
 async function placesOf(path: string): Promise<{
@@ -77,28 +48,13 @@ async function placesOf(path: string): Promise<{
 /** What blkls calls allocated, and what lies behind the last cluster. */
 async function sleuthkitRanges(path: string): Promise<Range[]> {
   const { sectorBytes, heapEnd } = await placesOf(path);
-  const ranges: Range[] = [];
-  for (const line of (await run("blkls", ["-e", "-l", path])).split("\n")) {
-    const [, sector, state] = /^(\d+)\|([af])$/.exec(line) ?? [];
-    if (sector === undefined || state !== "a") continue;
-    ranges.push({ offset: Number(sector) * sectorBytes, length: sectorBytes });
-  }
+  const sectors = (await blklsSectors(path)).filter(({ isAllocated }) => isAllocated);
+  const ranges = sectors.map(({ sector }) => ({
+    offset: sector * sectorBytes,
+    length: sectorBytes,
+  }));
   const { size } = await Deno.stat(path);
   return mergeRanges([...ranges, { offset: heapEnd, length: size - heapEnd }]);
-}
-
-/** Zeros but for the ranges: what `read --used` makes of it. */
-async function copyRanges(from: string, to: string, ranges: readonly Range[]): Promise<void> {
-  using source = await Deno.open(from);
-  using target = await Deno.open(to, { write: true, createNew: true });
-  await target.truncate((await Deno.stat(from)).size);
-  for (const { offset, length } of ranges) {
-    const bytes = new Uint8Array(length);
-    await source.seek(offset, Deno.SeekMode.Start);
-    for (let at = 0; at < length;) at += await source.read(bytes.subarray(at)) ?? length;
-    await target.seek(offset, Deno.SeekMode.Start);
-    for (let at = 0; at < length;) at += await target.write(bytes.subarray(at));
-  }
 }
 
 /** Ranges as the tools see them, and a copy of nothing else that they find whole. */
@@ -107,7 +63,7 @@ async function checkWithTools(
   image: string,
   tree: string,
 ): Promise<readonly Range[]> {
-  const ranges = await rangesOf(image);
+  const ranges = await usedRangesOfFile(exfat, image);
   assertEquals(ranges, await sleuthkitRanges(image));
   const copy = folder.file("copy.img");
   await copyRanges(image, copy, ranges);
@@ -229,73 +185,6 @@ for (const card of CARDS) {
       assert(totalLength(full) < bytes + behind && totalLength(full) > bytes * 0.9);
     },
   });
-}
-
-/** Puts the right checksums into both boot regions (specification, section 3.4). */
-function putChecksums(volume: Bytes): void {
-  const view = new DataView(volume.buffer);
-  for (const start of [0, 12 * 512]) {
-    let checksum = 0;
-    for (let at = 0; at < 11 * 512; at++) {
-      if (at === 106 || at === 107 || at === 112) continue;
-      checksum = (checksum % 2 << 31 | checksum >>> 1) + (volume[start + at] ?? 0) >>> 0;
-    }
-    for (let at = 0; at < 512; at += 4) view.setUint32(start + 11 * 512 + at, checksum, true);
-  }
-}
-
-/** A small volume, and where its structures are. */
-class Volume {
-  readonly bytes: Bytes;
-  readonly view: DataView;
-  readonly fat: number;
-  readonly #heap: number;
-  readonly #clusterBytes: number;
-
-  constructor(bytes: Bytes) {
-    this.bytes = bytes;
-    this.view = new DataView(bytes.buffer);
-    this.fat = this.view.getUint32(80, true) * 512;
-    this.#heap = this.view.getUint32(88, true) * 512;
-    this.#clusterBytes = 512 * 2 ** this.view.getUint8(109);
-  }
-
-  get root(): number {
-    return this.view.getUint32(96, true);
-  }
-
-  /** Byte offset of a cluster. */
-  place(cluster: number): number {
-    return this.#heap + (cluster - 2) * this.#clusterBytes;
-  }
-
-  /** Byte offset of an entry of the root directory. */
-  entry(type: number): number {
-    for (let at = this.place(this.root);; at += 32) {
-      if (this.bytes[at] === type) return at;
-      assert(this.bytes[at] !== 0, `no entry ${type}`);
-    }
-  }
-
-  /** The cluster that an entry leads to. */
-  cluster(type: number): number {
-    return this.view.getUint32(this.entry(type) + 20, true);
-  }
-
-  /** Changes a byte of both boot sectors. */
-  setBoot(at: number, value: number): void {
-    for (const start of [0, 12 * 512]) this.bytes[start + at] = value;
-  }
-
-  /** Says in the allocation bitmap that a cluster is free. */
-  setFree(cluster: number): void {
-    const at = this.place(this.cluster(0x81)) + Math.floor((cluster - 2) / 8);
-    this.bytes[at] = (this.bytes[at] ?? 0) & ~(1 << (cluster - 2) % 8);
-  }
-
-  setFat(cluster: number, value: number): void {
-    this.view.setUint32(this.fat + cluster * 4, value, true);
-  }
 }
 
 interface Damage {
@@ -468,20 +357,12 @@ async function madeVolume(): Promise<Bytes> {
   return await Deno.readFile(image);
 }
 
-/** What fsck.exfat says about a volume. */
-async function fsckSays(volume: Bytes): Promise<string> {
-  await using folder = await TemporaryFolder.create();
-  const path = await folder.write("card.img", volume);
-  const { stdout, stderr } = await tryRun("fsck.exfat", ["-n", "-v", path]);
-  return stdout + stderr;
-}
-
 Deno.test({
   name: "whatever makes an exFAT volume doubtful is an error",
   ignore: needs("mkfs.exfat", "fsck.exfat"),
   async fn(t): Promise<void> {
     const made = await madeVolume();
-    const expected = await usedRanges(new StrictSource(made));
+    const expected = await usedRangesOf(exfat, new StrictSource(made));
     const summed = made.slice();
     putChecksums(summed);
     assertEquals(summed, made, "the checksums of this test are not those of mkfs.exfat");
@@ -491,24 +372,28 @@ Deno.test({
         change(volume);
         if (isUnsummed !== true) putChecksums(volume.bytes);
         const source = new StrictSource(volume.bytes);
-        const error = await assertRejects(() => usedRanges(source), FormatError);
+        const error = await assertRejects(() => usedRangesOf(exfat, source), FormatError);
         assert(says.test(error.message), error.message);
         if (fsck !== undefined) {
-          const said = await fsckSays(volume.bytes);
+          const said = await checkerSays(volume.bytes, "fsck.exfat", "-n", "-v");
           assert(fsck.test(said), said);
         }
       });
     }
     await t.step("a volume that was cut", async () => {
       const cut = new StrictSource(made.subarray(0, made.length - 512));
-      await assertRejects(() => usedRanges(cut), FormatError, "larger than what holds it");
+      await assertRejects(
+        () => usedRangesOf(exfat, cut),
+        FormatError,
+        "larger than what holds it",
+      );
     });
     await t.step("what changes in use does not", async () => {
       // PercentInUse, ClearToZero.
       const volume = new Volume(made.slice());
       volume.bytes[112] = 55;
       volume.bytes[106] = 8;
-      assertEquals(await usedRanges(new StrictSource(volume.bytes)), expected);
+      assertEquals(await usedRangesOf(exfat, new StrictSource(volume.bytes)), expected);
     });
   },
 });
@@ -524,9 +409,13 @@ Deno.test({
       await Deno.writeFile(`${mounted.path}/file`, patternBytes(5000));
       const copy = folder.file("copy.img");
       await run("dd", ["status=none", "bs=1M", `if=${mounted.device.path}`, `of=${copy}`]);
-      await assertRejects(() => rangesOf(copy), FormatError, "not unmounted cleanly");
+      await assertRejects(
+        () => usedRangesOfFile(exfat, copy),
+        FormatError,
+        "not unmounted cleanly",
+      );
     }
-    await rangesOf(image);
+    await usedRangesOfFile(exfat, image);
   },
 });
 
@@ -539,18 +428,7 @@ Deno.test({
     const bytes = 64 * 1024 * MIB;
     await Deno.truncate(image, bytes);
     await run("mkfs.exfat", ["-c", "4096", image]);
-    await using file = new FileSource(image);
-    const lengths: number[] = [];
-    const ranges = await usedRanges({
-      name: file.name,
-      size: file.size,
-      sectorSize: file.sectorSize,
-      readAt(offset, into): Promise<number> {
-        lengths.push(into.length);
-        return file.readAt(offset, into);
-      },
-      [Symbol.asyncDispose]: () => Promise.resolve(),
-    });
+    const { ranges, lengths } = await usedRangesAndReads(exfat, image);
     assertEquals(Math.max(...lengths), MIB);
     const { heapOffset, heapEnd, clusterBytes } = await placesOf(image);
     // Bitmap, up-case table (5836 bytes) and root directory, one behind the other.
@@ -563,6 +441,6 @@ Deno.test({
     using raw = await Deno.open(image, { write: true });
     await raw.seek(heapOffset + 4096, Deno.SeekMode.Start);
     await raw.write(new Uint8Array(300 * KIB).fill(0x55));
-    await assertRejects(() => rangesOf(image), FormatError, "too many pieces");
+    await assertRejects(() => usedRangesOfFile(exfat, image), FormatError, "too many pieces");
   },
 });

@@ -3,33 +3,29 @@
  * itself, fsck.fat, and mtools, which reads the files back.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { BlockSource, Bytes } from "../../src/core/block.ts";
+import type { Bytes } from "../../src/core/block.ts";
 import { FormatError } from "../../src/core/errors.ts";
 import { mergeRanges, type Range, totalLength } from "../../src/core/range.ts";
 import { fat } from "../../src/filesystems/all.ts";
 import { patternBytes } from "../support/pattern.ts";
-import { run, tryRun } from "../support/run_cli.ts";
+import { run } from "../support/run_cli.ts";
 import { TemporaryFolder } from "../support/temporary.ts";
 import { needs } from "../support/tools.ts";
-import { FileSource, seededNumbers, StrictSource } from "../volumes/image_tools.ts";
+import { seededNumbers, StrictSource } from "../volumes/image_tools.ts";
+import { FatEntries, mtools } from "./fat_image.ts";
+import {
+  blklsSectors,
+  checkerSays,
+  copyRanges,
+  usedRangesAndReads,
+  usedRangesOf,
+  usedRangesOfFile,
+  writeAll,
+} from "./used_volumes.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const TOOLS = ["mkfs.fat", "fsck.fat", "mcopy", "mdel", "mdeltree", "mdir", "blkls"];
-
-async function usedRanges(volume: BlockSource): Promise<readonly Range[]> {
-  return await fat.usedRanges?.(volume) ?? [];
-}
-
-async function rangesOf(path: string): Promise<readonly Range[]> {
-  await using volume = new FileSource(path);
-  return await usedRanges(volume);
-}
-
-/** mtools would like old geometries to make sense. */
-async function mtools(tool: string, image: string, ...args: string[]): Promise<string> {
-  return await run("env", ["MTOOLS_SKIP_CHECK=1", tool, "-i", image, ...args]);
-}
 
 async function bootSectorOf(path: string): Promise<DataView> {
   using file = await Deno.open(path);
@@ -45,12 +41,10 @@ async function sleuthkitRanges(path: string, type = "fat"): Promise<Range[]> {
   const { size } = await Deno.stat(path);
   const ranges: Range[] = [];
   let known = 0;
-  for (const line of (await run("blkls", ["-f", type, "-e", "-l", path])).split("\n")) {
-    const [, sector, state] = /^(\d+)\|([af])$/.exec(line) ?? [];
-    if (sector === undefined) continue;
-    const offset = Number(sector) * sectorBytes;
+  for (const { sector, isAllocated } of await blklsSectors(path, "-f", type)) {
+    const offset = sector * sectorBytes;
     known = offset + sectorBytes;
-    if (state === "a") ranges.push({ offset, length: sectorBytes });
+    if (isAllocated) ranges.push({ offset, length: sectorBytes });
   }
   // It lists the sectors that make no whole cluster as free ones.
   const fatSectors = head.getUint16(22, true) || head.getUint32(36, true);
@@ -62,31 +56,13 @@ async function sleuthkitRanges(path: string, type = "fat"): Promise<Range[]> {
   return mergeRanges([...ranges, { offset: clustersEnd, length: size - clustersEnd }]);
 }
 
-/** Zeros but for the ranges: what `read --used` makes of it. */
-async function copyRanges(from: string, to: string, ranges: readonly Range[]): Promise<void> {
-  using source = await Deno.open(from);
-  using target = await Deno.open(to, { write: true, createNew: true });
-  await target.truncate((await Deno.stat(from)).size);
-  for (const { offset, length } of ranges) {
-    const bytes = new Uint8Array(length);
-    await source.seek(offset, Deno.SeekMode.Start);
-    for (let at = 0; at < length;) at += await source.read(bytes.subarray(at)) ?? length;
-    await target.seek(offset, Deno.SeekMode.Start);
-    await writeAll(target, bytes);
-  }
-}
-
-async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
-}
-
 /** Ranges as the tools see them, and a copy of nothing else that they find whole. */
 async function checkWithTools(
   folder: TemporaryFolder,
   image: string,
   tree: string,
 ): Promise<readonly Range[]> {
-  const ranges = await rangesOf(image);
+  const ranges = await usedRangesOfFile(fat, image);
   assertEquals(ranges, await sleuthkitRanges(image));
   const copy = folder.file("copy.img");
   await copyRanges(image, copy, ranges);
@@ -208,69 +184,6 @@ async function madeVolume(bytes: number, mkfs: readonly string[]): Promise<Bytes
   await run("mkfs.fat", [...mkfs, image]);
   await fillInPieces(image, await folder.folder("tree"), bytes / 10);
   return await Deno.readFile(image);
-}
-
-/** What fsck.fat says about a volume, and how it ends. */
-async function fsckSays(volume: Bytes): Promise<string> {
-  await using folder = await TemporaryFolder.create();
-  const { stdout, stderr } = await tryRun("fsck.fat", [
-    "-n",
-    await folder.write("card.img", volume),
-  ]);
-  return stdout + stderr;
-}
-
-/** Reads and changes entries of all FATs, after the specification. */
-class FatEntries {
-  readonly view: DataView;
-  readonly #bits: number;
-
-  constructor(volume: Bytes, kind: "fat12" | "fat16" | "fat32") {
-    this.view = new DataView(volume.buffer);
-    this.#bits = Number(kind.slice(3));
-  }
-
-  get #fats(): number[] {
-    const start = this.view.getUint16(14, true) * this.view.getUint16(11, true);
-    const sectors = this.view.getUint16(22, true) || this.view.getUint32(36, true);
-    return Array.from(
-      { length: this.view.getUint8(16) },
-      (_, index) => start + index * sectors * this.view.getUint16(11, true),
-    );
-  }
-
-  get(cluster: number, fatIndex = 0): number {
-    const at = (this.#fats[fatIndex] ?? 0) + Math.floor(cluster * this.#bits / 8);
-    if (this.#bits === 32) return this.view.getUint32(at, true);
-    if (this.#bits === 16) return this.view.getUint16(at, true);
-    return this.view.getUint16(at, true) >>> (cluster % 2 === 0 ? 0 : 4) & 0xfff;
-  }
-
-  /** Sets it in all FATs, or in one. */
-  set(cluster: number, value: number, fatIndex?: number): void {
-    for (const [index, start] of this.#fats.entries()) {
-      if (fatIndex !== undefined && index !== fatIndex) continue;
-      const at = start + Math.floor(cluster * this.#bits / 8);
-      if (this.#bits === 32) this.view.setUint32(at, value, true);
-      else if (this.#bits === 16) this.view.setUint16(at, value, true);
-      else {
-        const other = this.view.getUint16(at, true) & (cluster % 2 === 0 ? 0xf000 : 0x000f);
-        this.view.setUint16(at, other | value << (cluster % 2 === 0 ? 0 : 4), true);
-      }
-    }
-  }
-
-  /** A cluster, from 20 on, that is followed by another one. */
-  get linked(): number {
-    for (let cluster = 20;; cluster++) {
-      if (this.get(cluster) > 2 && this.get(cluster) < 4000) return cluster;
-    }
-  }
-
-  /** A cluster that is free, but not the last of all. */
-  get free(): number {
-    for (let cluster = 20;; cluster++) if (this.get(cluster) === 0) return cluster;
-  }
 }
 
 interface Damage {
@@ -451,24 +364,28 @@ for (const [kind, bytes, mkfs] of DAMAGED_CARDS) {
     ignore: needs(...TOOLS),
     async fn(t): Promise<void> {
       const volume = await madeVolume(bytes, mkfs);
-      await usedRanges(new StrictSource(volume));
+      await usedRangesOf(fat, new StrictSource(volume));
       for (const { what, change, says, fsck, kinds } of DAMAGES) {
         if (kinds !== undefined && !kinds.includes(kind)) continue;
         await t.step(what, async () => {
           const damaged = volume.slice();
           change(new FatEntries(damaged, kind), kind);
           const source = new StrictSource(damaged);
-          const error = await assertRejects(() => usedRanges(source), FormatError);
+          const error = await assertRejects(() => usedRangesOf(fat, source), FormatError);
           assert(says.test(error.message), error.message);
           if (fsck !== undefined) {
-            const said = await fsckSays(damaged);
+            const said = await checkerSays(damaged, "fsck.fat", "-n");
             assert(fsck.test(said), said);
           }
         });
       }
       await t.step("a volume that was cut", async () => {
         const cut = new StrictSource(volume.subarray(0, volume.length - 512));
-        await assertRejects(() => usedRanges(cut), FormatError, "larger than what holds it");
+        await assertRejects(
+          () => usedRangesOf(fat, cut),
+          FormatError,
+          "larger than what holds it",
+        );
       });
     },
   });
@@ -479,16 +396,16 @@ Deno.test({
   ignore: needs(...TOOLS),
   async fn(): Promise<void> {
     const volume = await madeVolume(34 * MIB, ["-F32", "-s1"]);
-    const before = await usedRanges(new StrictSource(volume));
+    const before = await usedRangesOf(fat, new StrictSource(volume));
     const entries = new FatEntries(volume, "fat32");
     const bad = entries.free;
     entries.set(bad, 0x0ffffff7);
     const reserved = entries.free;
     entries.set(reserved, 0x10000000);
-    const after = await usedRanges(new StrictSource(volume));
+    const after = await usedRangesOf(fat, new StrictSource(volume));
     assertEquals(totalLength(after) - totalLength(before), 2 * 512);
     // fsck.fat counts one free cluster less, the bad one, and sees nothing wrong otherwise.
-    const said = await fsckSays(volume);
+    const said = await checkerSays(volume, "fsck.fat", "-n");
     const wrong =
       /Free cluster summary wrong \((\d+) vs. really (\d+)\)\n {2}Auto-correcting.\n\n/;
     const [, stored, counted] = wrong.exec(said) ?? [];
@@ -508,16 +425,20 @@ Deno.test({
     const empty = await Deno.readFile(image);
     await fillInPieces(image, tree, 500_000);
     const volume = await Deno.readFile(image);
-    const expected = await usedRanges(new StrictSource(volume));
+    const expected = await usedRangesOf(fat, new StrictSource(volume));
     const entries = new FatEntries(volume, "fat32");
     // The first FAT is as old as the volume; the second one is active.
     const old = new FatEntries(empty, "fat32");
     for (let cluster = 0; cluster < 5000; cluster++) {
       entries.set(cluster, old.get(cluster), 0);
     }
-    await assertRejects(() => usedRanges(new StrictSource(volume)), FormatError, "copies");
+    await assertRejects(
+      () => usedRangesOf(fat, new StrictSource(volume)),
+      FormatError,
+      "copies",
+    );
     for (const sector of [0, 6]) entries.view.setUint16(sector * 512 + 40, 0x81, true);
-    assertEquals(await usedRanges(new StrictSource(volume)), expected);
+    assertEquals(await usedRangesOf(fat, new StrictSource(volume)), expected);
 
     await Deno.writeFile(image, volume);
     const copy = folder.file("copy.img");
@@ -597,11 +518,15 @@ Deno.test({
         const image = await folder.write("card.img", "");
         await writeBorder(image, border);
         if (kind === undefined) {
-          await assertRejects(() => rangesOf(image), FormatError, `${clusters} clusters`);
+          await assertRejects(
+            () => usedRangesOfFile(fat, image),
+            FormatError,
+            `${clusters} clusters`,
+          );
           return;
         }
         const type = kind === "FAT32" ? "fat32" : "fat";
-        assertEquals(await rangesOf(image), await sleuthkitRanges(image, type));
+        assertEquals(await usedRangesOfFile(fat, image), await sleuthkitRanges(image, type));
         const said = await run("fsstat", ["-f", type, image]);
         assertEquals(/File System Type: (\w+)/.exec(said)?.[1], kind);
       });
@@ -618,18 +543,7 @@ Deno.test({
     await Deno.truncate(image, 2048 * MIB);
     await run("mkfs.fat", ["-F32", "-s1", image]);
     await mtools("mcopy", image, await folder.write("a.bin", patternBytes(3 * MIB)), "::/");
-    await using file = new FileSource(image);
-    const lengths: number[] = [];
-    const ranges = await usedRanges({
-      name: file.name,
-      size: file.size,
-      sectorSize: file.sectorSize,
-      readAt(offset, into): Promise<number> {
-        lengths.push(into.length);
-        return file.readAt(offset, into);
-      },
-      [Symbol.asyncDispose]: () => Promise.resolve(),
-    });
+    const { ranges, lengths } = await usedRangesAndReads(fat, image);
     assert(Math.max(...lengths) <= MIB && lengths.length > 32, `${lengths.length} reads`);
     const view = await bootSectorOf(image);
     const fats = 2 * view.getUint32(36, true) * 512 + view.getUint16(14, true) * 512;
@@ -644,6 +558,6 @@ Deno.test({
       await raw.seek(start + MIB, Deno.SeekMode.Start);
       await writeAll(raw, new Uint8Array(entries.buffer));
     }
-    await assertRejects(() => rangesOf(image), FormatError, "too many pieces");
+    await assertRejects(() => usedRangesOfFile(fat, image), FormatError, "too many pieces");
   },
 });

@@ -13,7 +13,7 @@ import {
 
 const VERSION = 1;
 
-/** version, pieceBytes, count, content, offset of the notes, CRC-32 of the tail, and of this. */
+/** Version, pieceBytes, count, content, offset of the notes, two CRC-32. */
 const END_VALUE_BYTES = 1 + 4 + 4 + 8 + 8 + 4 + 4;
 
 /** The last member of the file, always of this length. */

@@ -65,7 +65,7 @@ export class PieceMedia implements BlockSource {
     return Math.max(0, end - offset);
   }
 
-  /** The pieces from byte `at` on that are unpacked together; those without content left out. */
+  /** The pieces with content from byte `at` on that are unpacked together. */
   #batch(at: number, end: number): number[] {
     const { table } = this.#options;
     const numbers: number[] = [];

@@ -178,7 +178,7 @@ export class PieceWriter implements ImageWriter {
   }
 }
 
-/** Pieces that follow each other: so many of zeros, or others one behind the other in memory. */
+/** Pieces that follow each other: all of them zeros, or others that lie so in memory. */
 interface PieceRun {
   count: number;
   /** Absent where they are whole pieces of zeros. */

@@ -1,4 +1,4 @@
-/** Shows what is inside of files of Zstandard: RFC 8878, https://www.rfc-editor.org/rfc/rfc8878 */
+/** Shows what is inside of Zstandard: RFC 8878, https://www.rfc-editor.org/rfc/rfc8878 */
 import type { BlockSource, Bytes } from "../../core/block.ts";
 import { readBytes } from "../../core/bytes.ts";
 import type { Finding } from "../../core/errors.ts";
