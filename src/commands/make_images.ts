@@ -4,11 +4,11 @@
  */
 import { type Digest, hashConsumers } from "../copy/hash_consumers.ts";
 import { IsolatedGroup, type MemberResult } from "../copy/isolated_group.ts";
-import type { ReadOutcome, ReadPolicy } from "../copy/read_policy.ts";
+import { changedPolicy, type ReadPolicy } from "../copy/read_policy.ts";
 import { runCopy } from "../copy/run_copy.ts";
 import { makeUnpackService } from "../copy/unpack/unpack_service.ts";
 import { ZlibPool } from "../copy/zlib_pool.ts";
-import type { BlockSource, Bytes, ChunkConsumer, CopyProgress } from "../core/block.ts";
+import type { BlockSource, ChunkConsumer, CopyProgress } from "../core/block.ts";
 import { ImagingError, VerifyError } from "../core/errors.ts";
 import { intersection, mergeRanges, type Range } from "../core/range.ts";
 import type {
@@ -234,17 +234,8 @@ function shared<Result>(
 
 /** A policy whose chunks also tell of places that are known to be unreadable. */
 export function markingPolicy(policy: ReadPolicy, known: () => readonly Range[]): ReadPolicy {
-  return {
-    totalBytes: policy.totalBytes,
-    get fractionRead(): number | undefined {
-      return policy.fractionRead;
-    },
-    next: () => policy.next(),
-    cancel: () => policy.cancel?.(),
-    async read(range: Range, into: Bytes): Promise<ReadOutcome> {
-      const { length, bad } = await policy.read(range, into);
-      const marked = known().flatMap((area) => intersection(area, range) ?? []);
-      return { length, bad: marked.length === 0 ? bad : mergeRanges([...bad, ...marked]) };
-    },
-  };
+  return changedPolicy(policy, (range, _into, { length, bad }) => {
+    const marked = known().flatMap((area) => intersection(area, range) ?? []);
+    return { length, bad: marked.length === 0 ? bad : mergeRanges([...bad, ...marked]) };
+  });
 }

@@ -20,8 +20,8 @@ import { type Digest, hashConsumers } from "../copy/hash_consumers.ts";
 import { IsolatedGroup, type MemberResult } from "../copy/isolated_group.ts";
 import { RangeMap } from "../copy/range_map.ts";
 import {
+  changedPolicy,
   rangesPolicy,
-  type ReadOutcome,
   type ReadPolicy,
   sequentialPolicy,
 } from "../copy/read_policy.ts";
@@ -469,21 +469,12 @@ async function copyMapped(
 
 /** A policy whose chunks are zeros where the block map has nothing. */
 function zeroingPolicy(policy: ReadPolicy, mapped: readonly Range[]): ReadPolicy {
-  return {
-    totalBytes: policy.totalBytes,
-    get fractionRead(): number | undefined {
-      return policy.fractionRead;
-    },
-    next: () => policy.next(),
-    cancel: () => policy.cancel?.(),
-    async read(range: Range, into: Bytes): Promise<ReadOutcome> {
-      const outcome = await policy.read(range, into);
-      for (const gap of gapsBetween(range, partsWithin(range, mapped))) {
-        into.fill(0, gap.offset - range.offset, endOf(gap) - range.offset);
-      }
-      return outcome;
-    },
-  };
+  return changedPolicy(policy, (range, into, outcome) => {
+    for (const gap of gapsBetween(range, partsWithin(range, mapped))) {
+      into.fill(0, gap.offset - range.offset, endOf(gap) - range.offset);
+    }
+    return outcome;
+  });
 }
 
 /** Behind the first block, which is written last. */

@@ -150,6 +150,22 @@ export function rangesPolicy(source: BlockSource, ranges: readonly Range[]): Rea
   };
 }
 
+/** A policy of which every read is looked at, or changed, before it is handed on. */
+export function changedPolicy(
+  policy: ReadPolicy,
+  change: (range: Range, into: Bytes, outcome: ReadOutcome) => ReadOutcome,
+): ReadPolicy {
+  return {
+    totalBytes: policy.totalBytes,
+    get fractionRead(): number | undefined {
+      return policy.fractionRead;
+    },
+    next: () => policy.next(),
+    read: async (range, into) => change(range, into, await policy.read(range, into)),
+    cancel: () => policy.cancel?.(),
+  };
+}
+
 /** A medium of known size that ended early. */
 export function shortRead(source: BlockSource, offset: number): ImagingError {
   return new ReadError(

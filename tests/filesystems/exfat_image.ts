@@ -1,5 +1,6 @@
 /** Images of exFAT volumes: exfat-fuse to fill them, and their structures to damage. */
 import { assert } from "@std/assert";
+import { Buffer } from "node:buffer";
 import type { Bytes } from "../../src/core/block.ts";
 import { LoopDevice } from "../support/loop_device.ts";
 import { run } from "../support/run_cli.ts";
@@ -93,6 +94,36 @@ export class Volume {
   setFree(cluster: number): void {
     const at = this.place(this.cluster(0x81)) + Math.floor((cluster - 2) / 8);
     this.bytes[at] = (this.bytes[at] ?? 0) & ~(1 << (cluster - 2) % 8);
+  }
+
+  /** Byte offset of the set of entries of a file; its name has at most 15 characters. */
+  set(name: string): number {
+    const units = Buffer.from(name, "utf16le");
+    const at = Buffer.from(this.bytes.buffer).indexOf(units) - 66;
+    assert(this.bytes[at] === 0x85, `${name} is not there`);
+    return at;
+  }
+
+  /** The first cluster of a file. */
+  first(name: string): number {
+    return this.view.getUint32(this.set(name) + 52, true);
+  }
+
+  /** Changes entries of a file, and puts the right checksum (specification, section 6.3.3). */
+  changeSet(name: string, change: (at: number) => void): void {
+    const start = this.set(name);
+    change(start);
+    let checksum = 0;
+    for (let at = start; at < start + 32 * (1 + (this.bytes[start + 1] ?? 0)); at++) {
+      if (at === start + 2 || at === start + 3) continue;
+      checksum = (checksum % 2 << 15 | checksum >>> 1) + (this.bytes[at] ?? 0) & 0xffff;
+    }
+    this.view.setUint16(start + 2, checksum, true);
+  }
+
+  /** The entry of the FAT. */
+  getFat(cluster: number): number {
+    return this.view.getUint32(this.fat + cluster * 4, true);
   }
 
   setFat(cluster: number, value: number): void {

@@ -226,7 +226,7 @@ const DAMAGES: readonly Damage[] = [
     says: /a directory goes on in cluster/,
   },
   {
-    what: "a directory that goes on in a bad cluster's picture",
+    what: "a directory that goes on where something else is",
     change: ({ volume, entries, entry, place }) => {
       const cluster = entries.free;
       entries.set(cluster, 0xfffffff);

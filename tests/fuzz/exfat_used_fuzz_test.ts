@@ -8,7 +8,7 @@ import { TemporaryFolder } from "../support/temporary.ts";
 import { needs } from "../support/tools.ts";
 import { seededNumbers } from "../volumes/image_tools.ts";
 
-/** A round takes about a third of a millisecond. `SECTORSHOT_FUZZ=1000000` for a while. */
+/** A round takes about half a millisecond. `SECTORSHOT_FUZZ=1000000` for a while. */
 const ROUNDS = Number(Deno.env.get("SECTORSHOT_FUZZ") ?? 4000);
 const MIB = 1024 * 1024;
 const REGION_BYTES = 12 * 512;
@@ -38,6 +38,25 @@ const FIELDS: readonly (readonly [number, number])[] = [
   [510, 2],
 ];
 
+/** Fields of a file's set of three entries: byte offset and length. */
+const SET_FIELDS: readonly (readonly [number, number])[] = [
+  [0, 1],
+  [1, 1],
+  [4, 2],
+  [32, 1],
+  [33, 1],
+  [35, 1],
+  [52, 4],
+  [56, 4],
+  [60, 4],
+  [64, 1],
+  [96, 1],
+];
+
+/** Directories: they are in one cluster each, behind the structures that mkfs.exfat makes. */
+const FOLDER_CLUSTERS = [50, 51] as const;
+const SET_BYTES = 96;
+
 /** Where the structures of a volume are, in bytes. */
 interface Seed {
   readonly volume: Bytes;
@@ -46,6 +65,8 @@ interface Seed {
   readonly heapOffset: number;
   readonly bitmapOffset: number;
   readonly rootOffset: number;
+  /** Byte offsets of sets of entries. */
+  readonly sets: number[];
   readonly metadataBytes: number;
 }
 
@@ -69,6 +90,7 @@ async function makeSeed(bytes: number, clusterBytes: number, next: Next): Promis
     heapOffset,
     bitmapOffset: place(view.getUint32(entry + 20, true)),
     rootOffset,
+    sets: [],
     metadataBytes: place(FIRST_FILE_CLUSTER),
   };
   assert(seed.metadataBytes > rootOffset + clusterBytes);
@@ -82,11 +104,63 @@ async function makeSeed(bytes: number, clusterBytes: number, next: Next): Promis
     mark(seed, elsewhere);
     volume.fill(0x5a, place(elsewhere), place(elsewhere) + 50);
   }
+  putTree(seed, clusterBytes);
   for (let cluster = FIRST_FILE_CLUSTER; cluster < seed.clusters; cluster += 1 + next(5)) {
     // As far as the first cluster of the bitmap reaches.
     if (cluster - 2 < clusterBytes * 8) mark(seed, cluster);
   }
   return seed;
+}
+
+/** Two directories in each other, and files in all three of them. */
+function putTree(seed: Seed, clusterBytes: number): void {
+  const { volume, heapOffset, rootOffset, fatOffset } = seed;
+  const folders = FOLDER_CLUSTERS.map((cluster) => heapOffset + (cluster - 2) * clusterBytes);
+  for (const [index, start] of [rootOffset, ...folders].entries()) {
+    let at = start;
+    while (volume[at] !== 0) at += 32;
+    const folder = FOLDER_CLUSTERS[index];
+    if (folder !== undefined) {
+      putSet(seed, at, 0x10, 3, folder, clusterBytes);
+      at += SET_BYTES;
+    }
+    // One in one piece, one in the FAT; they go backwards there.
+    const first = 30 + 4 * index;
+    putSet(seed, at, 0, 3, first, clusterBytes + 1);
+    putSet(seed, at + SET_BYTES, 0, 1, first + 3, clusterBytes + 1);
+    put(volume, fatOffset + 4 * (first + 3), 4, first + 2);
+    put(volume, fatOffset + 4 * (first + 2), 4, 0xffffffff);
+    for (let cluster = first; cluster < first + 4; cluster++) mark(seed, cluster);
+  }
+  for (const cluster of FOLDER_CLUSTERS) mark(seed, cluster);
+}
+
+/** Writes a file's set of entries, after the specification. */
+function putSet(
+  { volume, sets }: Seed,
+  at: number,
+  attributes: number,
+  flags: number,
+  cluster: number,
+  length: number,
+): void {
+  volume.set([0x85, 2, 0, 0, attributes], at);
+  volume.set([0xc0, flags, 0, 3], at + 32);
+  put(volume, at + 52, 4, cluster);
+  put(volume, at + 56, 8, length);
+  volume.set([0xc1, 0, 0x41, 0, 0x42, 0, 0x43, 0], at + 64);
+  putSetChecksum(volume, at);
+  sets.push(at);
+}
+
+/** Section 6.3.3 of the specification. */
+function putSetChecksum(volume: Bytes, start: number): void {
+  let checksum = 0;
+  for (let at = start; at < start + 32 * (1 + (volume[start + 1] ?? 0)); at++) {
+    if (at === start + 2 || at === start + 3) continue;
+    checksum = (checksum % 2 << 15 | checksum >>> 1) + (volume[at] ?? 0) & 0xffff;
+  }
+  put(volume, start + 2, 2, checksum);
 }
 
 /** Marks one in the first cluster of the bitmap. */
@@ -104,7 +178,7 @@ function put(volume: Bytes, at: number, length: number, value: number): void {
 /** Changes something; answers whether that was in the boot regions. */
 function spoil(next: Next, seed: Seed, volume: Bytes): boolean {
   const value = next(2) === 0 ? NASTY[next(NASTY.length)] ?? 0 : next(3000);
-  const what = next(9);
+  const what = next(12);
   if (what < 2) {
     const [at, length] = FIELDS[next(FIELDS.length)] ?? [0, 1];
     const old = volume[at] ?? 0;
@@ -117,6 +191,11 @@ function spoil(next: Next, seed: Seed, volume: Bytes): boolean {
   else if (what < 6) put(volume, seed.rootOffset + next(128), next(2) === 0 ? 1 : 4, value);
   else if (what < 8) {
     volume[seed.bitmapOffset + next(Math.min(512, Math.ceil(seed.clusters / 8)))] = next(256);
+  } else if (what < 11) {
+    const set = seed.sets[next(seed.sets.length)] ?? 0;
+    const [at, length] = SET_FIELDS[next(SET_FIELDS.length)] ?? [0, 1];
+    put(volume, set + at, length, next(3) === 0 ? next(FIRST_FILE_CLUSTER) : value);
+    if (next(8) > 0) putSetChecksum(volume, set);
   } else {
     const at = next(seed.metadataBytes);
     volume[at] = next(256);
@@ -214,6 +293,42 @@ function checkCover(ranges: readonly Range[], volume: Bytes, size: number): void
   }
   const heapEnd = place(clusters + 2);
   if (size > heapEnd) mustHave(heapEnd, size - heapEnd);
+  index = 0;
+  const first = view.getUint32(96, true);
+  for (const offset of filePlaces(volume, follow(first), follow, clusterBytes)) {
+    mustHave(offset, clusterBytes);
+  }
+}
+
+/** Where all clusters of all files and directories below this one are, ascending. */
+function filePlaces(
+  volume: Bytes,
+  directory: readonly number[],
+  follow: (first: number) => number[],
+  clusterBytes: number,
+): number[] {
+  const view = new DataView(volume.buffer);
+  const heap = (cluster: number): number =>
+    view.getUint32(88, true) * 2 ** view.getUint8(108) + (cluster - 2) * clusterBytes;
+  const entries = directory.flatMap((start) =>
+    Array.from({ length: clusterBytes / 32 }, (_, index) => start + 32 * index)
+  );
+  const places: number[] = [];
+  for (const [index, entry] of entries.entries()) {
+    const stream = entries[index + 1] ?? 0;
+    if (volume[entry] !== 0x85) continue;
+    assert(volume[stream] === 0xc0);
+    const first = view.getUint32(stream + 20, true);
+    if (first === 0) continue;
+    const count = Math.max(1, Math.ceil(view.getUint32(stream + 24, true) / clusterBytes));
+    const own = ((volume[stream + 1] ?? 0) & 2) === 0
+      ? follow(first)
+      : Array.from({ length: count }, (_, each) => heap(first + each));
+    places.push(...own);
+    if (((volume[entry + 4] ?? 0) & 0x10) === 0) continue;
+    places.push(...filePlaces(volume, own.slice(0, count), follow, clusterBytes));
+  }
+  return places.sort((a, b) => a - b);
 }
 
 Deno.test({

@@ -32,11 +32,6 @@ export class EntrySets {
     this.#isRoot = isRoot;
   }
 
-  /** The entry that ends the directory was there: nothing behind it counts. */
-  get isAtEnd(): boolean {
-    return this.#isAtEnd;
-  }
-
   /**
    * The sets that end in the next bytes of the directory, which hold whole entries. They are
    * valid until the next one is asked for.
@@ -44,7 +39,7 @@ export class EntrySets {
    * @throws {FormatError} when entries are not where they belong.
    */
   *add(bytes: Uint8Array): Generator<Uint8Array> {
-    for (let at = 0; at < bytes.length && !this.#isAtEnd; at += ENTRY_BYTES) {
+    for (let at = 0; at < bytes.length; at += ENTRY_BYTES) {
       const entry = bytes.subarray(at, at + ENTRY_BYTES);
       this.#take(entry);
       if (this.#expected === 0 || this.#gathered < this.#expected) continue;
@@ -64,7 +59,8 @@ export class EntrySets {
     if (this.#expected > 0) {
       if (!isInUse || (type & SECONDARY) === 0) this.#fail("lacks entries of a file");
     } else if (!isInUse) {
-      this.#isAtEnd = type === 0;
+      // Behind the end there must be nothing else; not every system stops there.
+      this.#isAtEnd ||= type === 0;
       return;
     } else if (!this.#begins(type)) return;
     else this.#expected = ENTRY_BYTES * (1 + (entry[1] ?? 0));
@@ -74,6 +70,7 @@ export class EntrySets {
 
   /** Is it the first one of a set? */
   #begins(type: number): boolean {
+    if (this.#isAtEnd) this.#fail("has entries behind its end");
     if ((type & SECONDARY) !== 0) this.#fail("has entries that belong to no file");
     if (this.#isRoot && ROOT_TYPES.has(type)) return false;
     if (type === PADDING) return false;

@@ -2,7 +2,7 @@
 import { FormatError } from "../../core/errors.ts";
 import { type Range, totalLength } from "../../core/range.ts";
 import { ClusterClaims } from "./cluster_claims.ts";
-import { ENTRY_BYTES, EntrySets } from "./entry_set.ts";
+import { EntrySets } from "./entry_set.ts";
 import type { ExfatBootSector } from "./exfat_boot_sector.ts";
 import type { ExfatClusters } from "./exfat_chain.ts";
 import { type ExfatRoot, MAX_DIRECTORY_BYTES } from "./exfat_root.ts";
@@ -80,7 +80,6 @@ class ExfatTree {
       for (const set of sets.add(bytes)) {
         await this.#take(parseFileSet(set, what), path);
       }
-      if (sets.isAtEnd) return;
     }
     sets.finish();
   }
@@ -95,7 +94,7 @@ class ExfatTree {
     // There are systems that make directories of no size at all, without a cluster.
     if (FirstCluster === 0) return;
     const isSize = DataLength > 0 && DataLength <= MAX_DIRECTORY_BYTES &&
-      DataLength % ENTRY_BYTES === 0;
+      DataLength % this.#boot.clusterBytes === 0;
     if (!isSize) fail(`its ${what} has ${DataLength} bytes`, "DataLength");
     if (this.#pending.length >= MAX_PENDING) {
       fail(`its ${what} is one of too many`, "EntryType");
