@@ -88,7 +88,7 @@ export interface ImagePlan {
   /** Absent: formats that compress cannot be written. */
   readonly zlib?: ZlibService | undefined;
   readonly evidence?: Evidence | undefined;
-  /** `fast` where it is absent. */
+  /** The format's own where it is absent: `fast` in containers, in between in packed images. */
   readonly compression?: Compression | undefined;
   /** Largest size of a file, bytes; the format's own where it is absent. */
   readonly segmentBytes?: number | undefined;

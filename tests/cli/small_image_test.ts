@@ -11,18 +11,18 @@ const CARD_TOOLS = ["sfdisk", "sgdisk", "mke2fs", "e2fsck", "debugfs", "mkfs.fat
 const ignore = needs(...CARD_TOOLS, "mcopy", "mdir", "cmp");
 
 /** Where the partitions of {@linkcode makeCard} begin, and how large they are, MiB. */
-const BOOT = { start: 1, size: 40 };
-const ROOT = { start: 41, size: 60 };
+const BOOT = { start: 1, size: 20 };
+const ROOT = { start: 21, size: 32 };
 
 /**
- * A card of 128 MiB with a FAT and an ext4 partition, which hold files, among old data that
+ * A card of 64 MiB with a FAT and an ext4 partition, which hold files, among old data that
  * nobody needs any more, or on a new card among zeros; behind them nothing is allocated.
  */
 async function makeCard(
   folder: TemporaryFolder,
   { label = "dos", isNew = false }: { label?: "dos" | "gpt"; isNew?: boolean } = {},
 ): Promise<string> {
-  const before = isNew ? new Uint8Array(128 * MIB) : numberedSectors(128 * MIB);
+  const before = isNew ? new Uint8Array(64 * MIB) : numberedSectors(64 * MIB);
   const card = await folder.write("card.img", before);
   const types = label === "dos" ? ["c", "83"] : ["U", "L"];
   const script = [
@@ -43,7 +43,7 @@ async function makeCard(
     ...["-q", "-F", "-t", "ext4", "-d", tree, "-E", `offset=${offset},nodiscard`],
     ...[card, `${ROOT.size}M`],
   ]);
-  // FAT16, for 40 MiB: what mkfs.fat takes for this size.
+  // FAT16, for 20 MiB: what mkfs.fat takes for this size.
   const boot = folder.file("boot.img");
   await run("dd", [
     `if=${card}`,
@@ -113,9 +113,9 @@ linuxTest({
       "--json",
     ]);
     assertEquals(code, 0, stderr);
-    assertEquals((await Deno.stat(image)).size, 128 * MIB);
+    assertEquals((await Deno.stat(image)).size, 64 * MIB);
     assertEquals(result["hashes"], { sha256: await digestOf(image) });
-    assert(await storedBytes(image) < 24 * MIB, stdout);
+    assert(await storedBytes(image) < 16 * MIB, stdout);
     await checkCard(folder, image);
     // The table, boot code and the gap before the first partition are the same.
     assertEquals(await readBytes(image, 0, MIB), await readBytes(card, 0, MIB));
@@ -127,7 +127,7 @@ linuxTest({
       selection.volumes.map(({ partition, wholeBecause }) => [partition, wholeBecause]),
       [[1, null], [2, null]],
     );
-    assert(selection.skippedBytes > 100 * MIB);
+    assert(selection.skippedBytes > 40 * MIB);
     // Whatever is left out is told beside the image.
     const report = JSON.parse(await Deno.readTextFile(`${image}.json`));
     assertEquals(report.selection, result["selection"]);
@@ -174,7 +174,7 @@ linuxTest({
     const first = await runCli(["read", card, image, "--used"]);
     assertEquals(first.code, 0, first.stderr);
     const identity = JSON.stringify({
-      size: 128 * MIB,
+      size: 64 * MIB,
       offset: 0,
       partitionStart: 0,
       model: null,
@@ -188,7 +188,7 @@ linuxTest({
       `${image}.map`,
       `# Mapfile. Created by sectorshot\n# Source identity: ${identity}\n` +
         `0x00100000     ?               1\n0x00000000  0x00100000  +\n` +
-        `0x00100000  0x07F00000  ?\n`,
+        `0x00100000  0x03F00000  ?\n`,
     );
     const second = await runCli(["read", card, image]);
     assertEquals(second.code, 1);
@@ -225,22 +225,22 @@ for (const label of ["dos", "gpt"] as const) {
       await run("sfdisk", ["--verify", image]);
       const { gptBackupOffsetBytes } = result["selection"] as { gptBackupOffsetBytes: number };
       if (label === "gpt") {
-        assertEquals(gptBackupOffsetBytes, 128 * MIB - 33 * 512);
+        assertEquals(gptBackupOffsetBytes, 64 * MIB - 33 * 512);
         const { stdout } = await tryRun("sgdisk", ["--verify", image]);
         assertStringIncludes(stdout, "No problems found");
       }
       // Onto a larger disk, with the table fitted to it.
       await using target = await LoopDevice.create(
-        await folder.write("target", numberedSectors(200 * MIB, 9)),
+        await folder.write("target", numberedSectors(100 * MIB, 9)),
       );
       const written = await runCli(["write", image, target.path, "--yes", "--expand"]);
       assertEquals(written.code, 0, written.stderr);
-      assertMatch(written.stdout, /partition 2.* grows from 60 MiB to /);
+      assertMatch(written.stdout, /partition 2.* grows from 32 MiB to /);
       await run("sfdisk", ["--verify", target.path]);
       const table = JSON.parse((await tryRun("sfdisk", ["--json", target.path])).stdout);
       const last = table.partitiontable.partitions[1];
       assertEquals(last.start * 512, ROOT.start * MIB);
-      assert((last.start + last.size) * 512 > 198 * MIB, JSON.stringify(last));
+      assert((last.start + last.size) * 512 > 98 * MIB, JSON.stringify(last));
       if (label === "gpt") {
         const { stdout } = await tryRun("sgdisk", ["--verify", target.path]);
         assertStringIncludes(stdout, "No problems found");
@@ -257,7 +257,7 @@ linuxTest({
     await using folder = await TemporaryFolder.create();
     const card = await makeCard(folder, { label: "gpt" });
     await using target = await LoopDevice.create(
-      await folder.write("target", numberedSectors(200 * MIB, 9)),
+      await folder.write("target", numberedSectors(100 * MIB, 9)),
     );
     const plain = await runCli(["write", card, target.path, "--yes"]);
     assertEquals(plain.code, 0, plain.stderr);
@@ -335,12 +335,12 @@ for (const { ending, pack, unpack, isWritten } of PACKERS) {
       const packed = folder.file(`card.img.${ending}`);
       await shell(pack, card, packed);
       await using target = await LoopDevice.create(
-        await folder.write("target", numberedSectors(130 * MIB, 9)),
+        await folder.write("target", numberedSectors(66 * MIB, 9)),
       );
       const written = await runCli(["write", packed, target.path, "--yes", "--json"]);
       assertEquals(written.code, 0, written.stderr);
       assertEquals(written.result["hashes"], { sha256: await digestOf(card) });
-      await run("cmp", ["-n", String(128 * MIB), card, target.path]);
+      await run("cmp", ["-n", String(64 * MIB), card, target.path]);
       const compared = await runCli(["verify", packed, target.path]);
       assertEquals(compared.code, 0, compared.stderr);
       // A digest beside it is that of the packed file, as on download pages.
@@ -418,12 +418,12 @@ for (const { ending, pack, unpack, isWritten } of PACKERS) {
       assertMatch(verified.stdout, /sha256: OK, as in the image itself/);
       assertMatch(verified.stdout, /sha256: OK, as in .*out\.img\.sha256/);
       await using target = await LoopDevice.create(
-        await folder.write("target", new Uint8Array(130 * MIB)),
+        await folder.write("target", new Uint8Array(66 * MIB)),
       );
       const written = await runCli(["write", packed, target.path, "--yes"]);
       assertEquals(written.code, 0, written.stderr);
       assertMatch(written.stderr, /only what .*out\.img\.bmap calls data is written/);
-      await run("cmp", ["-n", String(128 * MIB), card, target.path]);
+      await run("cmp", ["-n", String(64 * MIB), card, target.path]);
       const back = folder.file("back.img");
       const converted = await runCli(["convert", packed, back]);
       assertEquals(converted.code, 0, converted.stderr);
@@ -499,7 +499,7 @@ linuxTest({
       assert(code === 1 || code === 2, `${name}: ${code}`);
       assertMatch(stderr + stdout, reason, name);
     };
-    await shell('head -c 64M /dev/zero | gzip > "$1"', folder.file("bomb.gz"));
+    await shell('head -c 32M /dev/zero | gzip > "$1"', folder.file("bomb.gz"));
     await refused("bomb.gz", /too (small|large)|larger|ends there|does not fit|no room/);
     await shell('gzip -c "$1" > "$2"; printf "garbage" >> "$2"', image, folder.file("more.gz"));
     await refused("more.gz", /byte \d+|garbage|behind/);
@@ -533,22 +533,22 @@ linuxTest({
     const read = await runCli(["read", card, image, "--used", "--bmap"]);
     assertEquals(read.code, 0, read.stderr);
     // bmaptool takes the map, and comes to the same.
-    const theirs = await folder.write("theirs", new Uint8Array(128 * MIB));
+    const theirs = await folder.write("theirs", new Uint8Array(64 * MIB));
     await run("bmaptool", ["-q", "copy", "--bmap", `${image}.bmap`, image, theirs]);
     await run("cmp", [image, theirs]);
-    const before = numberedSectors(130 * MIB, 9);
+    const before = numberedSectors(66 * MIB, 9);
     await using target = await LoopDevice.create(await folder.write("target", before));
     const written = await runCli(["write", image, target.path, "--yes"]);
     assertEquals(written.code, 0, written.stderr);
     assertMatch(written.stdout, /written and verified/);
     await checkCard(folder, target.path);
     // The rest stays as it was, zeros it, or is all of the image.
-    const free = (ROOT.start + ROOT.size + 10) * MIB;
+    const free = (ROOT.start + ROOT.size + 5) * MIB;
     assertEquals(await readBytes(target.path, free, MIB), before.slice(free, free + MIB));
     for (const option of ["--zero-unmapped", "--no-bmap"]) {
       const whole = await runCli(["write", image, target.path, "--yes", option]);
       assertEquals(whole.code, 0, whole.stderr);
-      await run("cmp", ["-n", String(128 * MIB), image, target.path]);
+      await run("cmp", ["-n", String(64 * MIB), image, target.path]);
     }
     await run("bmaptool", ["create", "-o", `${image}.bmap`, image]);
     const again = await runCli(["write", image, target.path, "--yes", "--discard"]);
@@ -567,10 +567,10 @@ linuxTest({
     assertEquals(damaged.code, 2, damaged.stdout + damaged.stderr);
     assertMatch(damaged.stdout + damaged.stderr, /is not what its block map says/);
     assertEquals((await readBytes(target.path, 0, 512)).every((byte) => byte === 0), true);
-    await run("truncate", ["-s", "100M", image]);
+    await run("truncate", ["-s", "50M", image]);
     const other = await runCli(["write", image, target.path, "--yes"]);
     assertEquals(other.code, 2, other.stderr);
-    assertMatch(other.stderr, /104857600.*134217728|134217728.*104857600/);
+    assertMatch(other.stderr, /52428800.*67108864|67108864.*52428800/);
   },
 });
 
