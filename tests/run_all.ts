@@ -3,15 +3,7 @@
  * second says is shown when the first is through. With arguments, only those:
  * `deno task test tests/core`.
  */
-
-const FLAGS = [
-  "--quiet",
-  "--allow-read",
-  "--allow-write",
-  "--allow-ffi",
-  "--allow-run",
-  "--allow-env",
-];
+import { TEST_COMMAND } from "./support/test_flags.ts";
 
 /** Those of the command line mostly wait for programs; the others compute. */
 const FIRST = ["tests/cli"];
@@ -23,7 +15,7 @@ async function test(
   output: "inherit" | "piped",
 ): Promise<Deno.CommandOutput | number> {
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["test", ...FLAGS, ...words],
+    args: [...TEST_COMMAND, ...words],
     stdin: "inherit",
     stdout: output,
     stderr: output,

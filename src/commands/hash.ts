@@ -182,9 +182,14 @@ async function checkEntry(
       const verdict = `FAILED (${totalLength(bad)} bytes unreadable)`;
       return { outcome: "unreadable", verdict, actual };
     }
-    return actual === entry.hex
-      ? { outcome: "done", verdict: "OK", actual }
-      : { outcome: "mismatch", verdict: "FAILED", actual };
+    if (actual === entry.hex) return { outcome: "done", verdict: "OK", actual };
+    // Lists of download pages speak of packed files as they lie there.
+    if (medium.image?.isPacking === true) {
+      await using file = await context.backend.openSource(entry.name, { direct: false });
+      const ofFile = (await hashMedium(context, file, [algorithm])).digests[0]?.hex ?? null;
+      if (ofFile === entry.hex) return { outcome: "done", verdict: "OK", actual: ofFile };
+    }
+    return { outcome: "mismatch", verdict: "FAILED", actual };
   } catch (error) {
     if (!(error instanceof ImagingError) || error.kind === "cancelled") throw error;
     return { outcome: "failed", verdict: `FAILED (${error.message})`, actual: null };

@@ -348,6 +348,10 @@ for (const { ending, pack, unpack, isWritten } of PACKERS) {
       const verified = await runCli(["verify", packed]);
       assertEquals(verified.code, 0, verified.stderr + verified.stdout);
       assertMatch(verified.stdout, /sha256: OK, as in .*, for the file itself/);
+      const listed = await runCli(["hash", "--check", `${packed}.sha256`], {
+        cwd: folder.path,
+      });
+      assertEquals(listed.code, 0, listed.stderr + listed.stdout);
       for (const hex of [await digestOf(card), await digestOf(packed)]) {
         const expected = await runCli(["verify", packed, "--expect", `sha256:${hex}`]);
         assertEquals(expected.code, 0, expected.stdout);

@@ -2,7 +2,7 @@
  * Tests of what runs on Windows, on Linux under Wine: the tests of the project that are not
  * about Linux, run by deno.exe; and device_tests.ts, which drives deno.exe from here.
  */
-import config from "../../deno.json" with { type: "json" };
+import { TEST_COMMAND } from "../support/test_flags.ts";
 import { needs } from "../support/tools.ts";
 import { WINE_TOOLS, WineRig } from "./wine.ts";
 
@@ -24,9 +24,6 @@ const TESTS_FOR_WINDOWS: readonly string[] = [
   "tests/imports_test.ts",
   "tests/mod_test.ts",
 ];
-
-/** `deno test` with its permissions, as in deno.json. */
-const TEST_COMMAND: readonly string[] = config.tasks.test.command.split(/\s+/).slice(1, -1);
 
 function say(text: string): void {
   console.error(`test:windows: ${text}`);
