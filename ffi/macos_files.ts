@@ -47,6 +47,17 @@ export function statMacos(path: string, followLinks = true): FileStatus {
 }
 
 /**
+ * What an open file is, whether it still has a name or not.
+ *
+ * @throws {OsError} EBADF
+ */
+export function statOpenedMacos(descriptor: number): FileStatus {
+  const buffer = new Uint8Array(STAT.bytes);
+  believed("fstat", () => macosLibc().fstat(descriptor, buffer), (result) => result < 0);
+  return parseStat(buffer);
+}
+
+/**
  * The absolute path with every symbolic link resolved.
  *
  * @throws {OsError} ENOENT, EACCES, ELOOP …

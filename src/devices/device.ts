@@ -149,6 +149,14 @@ export interface FileAccess extends AsyncDisposable {
    */
   openImage(path: string, sparse?: boolean): Promise<ImageFile>;
   /**
+   * Makes an empty file and locks it, for as long as this process lives at the most; undefined
+   * when another process has it. What was left by one that was killed is taken over. Given
+   * back, the file is gone.
+   *
+   * @throws {ImagingError} when it cannot be made, or is something else: that is not touched.
+   */
+  lock(path: string): Promise<AsyncDisposable | undefined>;
+  /**
    * The whole content; undefined when there is no such file.
    *
    * @throws {ImagingError} when it is longer than `limit` bytes or cannot be read.
