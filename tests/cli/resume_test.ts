@@ -599,6 +599,20 @@ linuxTest("resume: a part that is shorter than its map says is not touched", asy
   );
 });
 
+linuxTest("resume: a stream leaves alone what another program did not finish", async () => {
+  await using folder = await TemporaryFolder.create();
+  const bytes = numberedSectors(SIZE);
+  const { image, part, map } = await interrupted(folder, bytes);
+  // As GNU ddrescue keeps it: under its final name.
+  await Deno.rename(part, image);
+  const before = [await Deno.readFile(image), await Deno.readFile(map)];
+  const { code, stderr } = await runCli(["read", "-", image], { stdin: bytes });
+  assertEquals(code, 1, stderr);
+  assertMatch(stderr, /error: cannot write .*card\.img: it exists/);
+  assertEquals([await Deno.readFile(image), await Deno.readFile(map)], before);
+  assertEquals(await folder.names(), ["card.img", "card.img.map"]);
+});
+
 linuxTest("resume: a map beside nothing that says nothing is done is begun with", async () => {
   await using folder = await TemporaryFolder.create();
   const bytes = numberedSectors(SIZE);
