@@ -99,6 +99,17 @@ const COMMON_SYMBOLS = {
   },
   /** int munmap(void *address, size_t length); */
   munmap: { parameters: [/* void * */ "pointer", /* size_t */ "usize"], result: "i32" },
+  /** int sysctlbyname(const char *, void *old, size_t *oldLength, void *new, size_t length); */
+  sysctlbyname: {
+    parameters: [
+      /* const char * */ "buffer",
+      /* void * */ "buffer",
+      /* size_t * */ "buffer",
+      /* void * */ "pointer",
+      /* size_t */ "usize",
+    ],
+    result: "i32",
+  },
   /** int *__error(void); */
   __error: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;

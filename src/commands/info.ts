@@ -99,10 +99,11 @@ function contentLines(path: string, medium: OpenedMedium, content: DiskContent):
     `sector size: ${source.sectorSize} logical, ${physicalSectorSize(medium)} physical`,
   ];
   if (medium.location?.kind === "device") {
-    const { model, serial, bus } = medium.location.disk;
+    const { model, serial, firmware, bus } = medium.location.disk;
     lines.push(
       `disk: ${printable(model ?? "unknown model")}, ` +
-        `serial ${printable(serial ?? "unknown")}, ${bus}`,
+        `serial ${printable(serial ?? "unknown")}, ` +
+        (firmware === undefined ? bus : `firmware ${printable(firmware)}, ${bus}`),
     );
   }
   lines.push(...imageLines(medium));
