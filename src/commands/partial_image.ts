@@ -9,11 +9,11 @@ import {
   type RescuePhase,
 } from "../copy/map_file.ts";
 import { RangeMap } from "../copy/range_map.ts";
-import { GONE } from "../copy/read_policy.ts";
 import type { BlockSource } from "../core/block.ts";
-import { ImagingError, ReadError } from "../core/errors.ts";
-import { endOf, type Range } from "../core/range.ts";
+import { ImagingError } from "../core/errors.ts";
+import { endOf } from "../core/range.ts";
 import type { DeviceBackend, FileAccess, ImageFile, Location } from "../devices/device.ts";
+import { checkSamples } from "./saved_samples.ts";
 
 /** What a map was made from; kept in a comment of the map. */
 export interface SourceIdentity {
@@ -41,10 +41,6 @@ const IDENTITY_FIELDS: readonly (readonly [field: keyof SourceIdentity, name: st
 
 /** Marks the comment line that holds the identity. */
 export const IDENTITY_MARK = "Source identity: ";
-
-/** Bytes compared at each place when an interrupted read goes on. */
-const SAMPLE_BYTES = 64 * 1024;
-const SAMPLES = 4;
 
 /** What a rescue is doing, as the map's status line has it. */
 export interface RescueStage {
@@ -102,14 +98,18 @@ export class PartialImage implements AsyncDisposable {
   readonly savedStage: RescueStage | undefined;
   readonly partPath: string;
   readonly #options: PartialImageOptions;
+  /** The map is nobody else's until then; undefined where there is none. */
+  readonly #lock: AsyncDisposable | undefined;
 
   private constructor(
     options: PartialImageOptions,
+    lock: AsyncDisposable | undefined,
     file: ImageFile,
     map: RangeMap | undefined,
     saved: BlockSource | undefined,
     savedStage: RescueStage | undefined = undefined,
   ) {
+    this.#lock = lock;
     this.savedStage = savedStage;
     this.#options = options;
     this.partPath = `${options.path}.part`;
@@ -121,14 +121,12 @@ export class PartialImage implements AsyncDisposable {
   /**
    * Begins an image, or goes on with one that was interrupted.
    *
-   * @throws {ImagingError} when the map or the part belongs to something else;
-   * nothing was changed then.
+   * @throws {ImagingError} when the map or the part belongs to something else, or to another
+   * run; nothing was changed then.
    */
   static async open(options: PartialImageOptions): Promise<PartialImage> {
-    const { backend, files, path, mapPath, source, sparse, adopt } = options;
+    const { backend, files, path, source, sparse, adopt } = options;
     const partPath = `${path}.part`;
-    // Another program keeps an image in the making under its final name.
-    if (adopt) await files.rename(path, partPath, false);
     const part = await backend.locate(partPath);
     if (part.kind !== "file" && part.kind !== "missing") {
       throw new ImagingError(
@@ -139,19 +137,46 @@ export class PartialImage implements AsyncDisposable {
         },
       );
     }
-    if (source.sequential) {
-      if (part.kind === "file") {
-        throw new ImagingError("environment", `cannot write ${partPath}: it exists`, {
-          hint: "a stream cannot be gone on with: remove it, or choose another name",
-        });
-      }
-      return new PartialImage(
-        options,
-        await files.openImage(partPath, sparse),
-        undefined,
-        undefined,
+    if (!source.sequential) return await PartialImage.#openWithMap(options);
+    if (part.kind === "file" || adopt) {
+      throw new ImagingError(
+        "environment",
+        `cannot write ${adopt ? path : partPath}: it exists`,
+        { hint: "a stream cannot be gone on with: remove it, or choose another name" },
       );
     }
+    const file = await files.openImage(partPath, sparse);
+    return new PartialImage(options, undefined, file, undefined, undefined);
+  }
+
+  /** Of two runs with one map, each would call done what only the other one has. */
+  static async #openWithMap(options: PartialImageOptions): Promise<PartialImage> {
+    const { files, path, mapPath } = options;
+    const lock = await files.lock(lockPathOf(mapPath));
+    if (lock === undefined) {
+      throw new ImagingError(
+        "environment",
+        `cannot read into ${path}: another run is using the map ${mapPath}`,
+        { hint: "wait for it to end, or stop it, or choose another map with --map" },
+      );
+    }
+    try {
+      return await PartialImage.#openLocked(options, lock);
+    } catch (error) {
+      await lock[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  static async #openLocked(
+    options: PartialImageOptions,
+    lock: AsyncDisposable,
+  ): Promise<PartialImage> {
+    const { backend, files, path, mapPath, source, sparse, adopt } = options;
+    const partPath = `${path}.part`;
+    // Another program keeps an image in the making under its final name.
+    if (adopt) await files.rename(path, partPath, false);
+    const part = await backend.locate(partPath);
     let file: ImageFile | undefined;
     let saved: BlockSource | undefined;
     try {
@@ -169,12 +194,8 @@ export class PartialImage implements AsyncDisposable {
         const map = new RangeMap({ offset: 0, length: source.size });
         // The map comes first: a part without a map would belong to nobody.
         await files.writeAtomically(mapPath, mapText(map, COPYING, options.identity));
-        return new PartialImage(
-          options,
-          await files.openImage(partPath, sparse),
-          map,
-          undefined,
-        );
+        file = await files.openImage(partPath, sparse);
+        return new PartialImage(options, lock, file, map, undefined);
       }
       const map = checkedMap(found, options);
       // Nothing needs to have been written where nothing could be read.
@@ -190,7 +211,7 @@ export class PartialImage implements AsyncDisposable {
       // What lies behind the last area that is done was not entered in the map: it may
       // be anything, so it goes, and reads as zeros again.
       await file.setSize(Math.min(file.initialSize, claimedEnd));
-      return new PartialImage(options, file, map, saved, {
+      return new PartialImage(options, lock, file, map, saved, {
         phase: found.currentPhase,
         pass: found.currentPass,
         position: found.currentPosition,
@@ -231,7 +252,13 @@ export class PartialImage implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.saved?.[Symbol.asyncDispose]();
     await this.file[Symbol.asyncDispose]();
+    await this.#lock?.[Symbol.asyncDispose]();
   }
+}
+
+/** The file that is locked while a run uses a map: the map itself is replaced at each save. */
+export function lockPathOf(mapPath: string): string {
+  return `${mapPath}.lock`;
 }
 
 /**
@@ -330,49 +357,4 @@ function checkedMap({ comments, map }: MapFile, options: PartialImageOptions): R
     }
   }
   return map;
-}
-
-/**
- * Many cards have neither serial nor model: compares some of what was saved with the
- * source before anything is added to it.
- */
-async function checkSamples(
-  options: PartialImageOptions,
-  saved: BlockSource,
-  rescued: readonly Range[],
-): Promise<void> {
-  const { source, mapPath } = options;
-  const first = rescued[0];
-  const last = rescued.at(-1);
-  if (first === undefined || last === undefined) return;
-  const places = new Set<number>([
-    first.offset,
-    Math.max(last.offset, endOf(last) - SAMPLE_BYTES),
-  ]);
-  for (let i = 1; i < SAMPLES - 1; i++) {
-    const range = rescued[Math.floor(rescued.length * i / SAMPLES)] ?? first;
-    places.add(range.offset + Math.floor(range.length * i / SAMPLES / 4096) * 4096);
-  }
-  for (const offset of places) {
-    const area = rescued.find((range) => range.offset <= offset && offset < endOf(range));
-    if (area === undefined) continue;
-    const length = Math.min(SAMPLE_BYTES, endOf(area) - offset);
-    const ours = new Uint8Array(length);
-    const theirs = new Uint8Array(length);
-    try {
-      await source.readAt(offset, theirs);
-    } catch (error) {
-      // A place that was readable once may fail today: it proves nothing.
-      if (error instanceof ReadError && !GONE.includes(error.osCode)) continue;
-      throw error;
-    }
-    await saved.readAt(offset, ours);
-    if (ours.every((byte, index) => byte === theirs[index])) continue;
-    throw new ImagingError(
-      "environment",
-      `cannot go on: what ${mapPath} calls rescued differs from ${source.name} ` +
-        `near byte ${offset}: it is another medium, or was changed meanwhile`,
-      { hint: "put the first medium back, or remove the .part and .map files to start anew" },
-    );
-  }
 }

@@ -44,7 +44,13 @@ import {
 } from "./content_selection.ts";
 import { digestLines, digestsJson, hashMedium } from "./hash_medium.ts";
 import { chosenPart, openMedium } from "./open_medium.ts";
-import { identityOf, isUnfinished, PartialImage, type RescueStage } from "./partial_image.ts";
+import {
+  identityOf,
+  isUnfinished,
+  lockPathOf,
+  PartialImage,
+  type RescueStage,
+} from "./partial_image.ts";
 import {
   checkDestination,
   checkDigests,
@@ -104,7 +110,8 @@ export const read: Command = {
     ".dd .raw .bin .iso, or - for stdout). The digest is printed and kept beside a raw " +
     "image, as `sha256sum -c` reads it, or in the container.",
     "While it runs the image is IMAGE.part, with a map IMAGE.map in the form of GNU " +
-    "ddrescue. After any interruption the same command goes on where the map says.",
+    "ddrescue. After any interruption the same command goes on where the map says. One run " +
+    "at a time can use a map: IMAGE.map.lock is locked by it.",
     "At the first place that cannot be read, or only slowly, the rest is rescued as GNU " +
     "ddrescue does it: what reads well comes first, trouble is skipped and returned to, then " +
     "its edges are trimmed, then sector by sector. Its maps are taken over, and it takes " +
@@ -231,6 +238,7 @@ async function readOnce(
     { path: `${imagePath}.part`, role: "the image in the making" },
     { path: mapPath, role: "the map" },
     { path: `${mapPath}.tmp`, role: "the map being saved" },
+    { path: lockPathOf(mapPath), role: "the lock of the map" },
     ...windowBytes === undefined
       ? []
       : [{ path: windowListPath(imagePath), role: "the hashes of windows" }],

@@ -7,10 +7,11 @@ import { sequentialPolicy } from "../copy/read_policy.ts";
 import { DEFAULT_CHUNK_BYTES, runCopy } from "../copy/run_copy.ts";
 import { type Finding, ImagingError } from "../core/errors.ts";
 import { gapsBetween, type Range } from "../core/range.ts";
-import type { FileAccess } from "../devices/device.ts";
+import type { FileAccess, Host } from "../devices/device.ts";
 import { findHash } from "../hashes/registry.ts";
 import {
   type AreaFacts,
+  type ComputerFacts,
   type FileFacts,
   type HashFacts,
   type ImageFacts,
@@ -143,11 +144,7 @@ async function manifestOf(input: ReportInput): Promise<Manifest> {
       examiner: valueOf(invocation, "examiner") ?? null,
       notes: valueOf(invocation, "notes") ?? null,
     },
-    computer: {
-      name: null,
-      system: context.backend.host.title,
-      architecture: Deno.build.arch,
-    },
+    computer: computerFacts(context.backend.host),
     started: zonedTime(input.started),
     ended: zonedTime(input.ended),
     seconds: seconds.all,
@@ -174,6 +171,12 @@ async function manifestOf(input: ReportInput): Promise<Manifest> {
     areas: input.areas ?? areasOf(part, unreadable),
     findings: input.findings ?? [],
   };
+}
+
+function computerFacts(host: Host): ComputerFacts {
+  const { name = null, release } = host.computer();
+  const system = release === undefined ? host.title : `${host.title} ${release}`;
+  return { name, system, architecture: Deno.build.arch };
 }
 
 /** What was read, and what could not be. */
@@ -217,7 +220,7 @@ function sourceFacts({ source, location }: OpenedMedium): SourceFacts {
     kind,
     model: disk?.model ?? null,
     serial: disk?.serial ?? null,
-    firmware: null,
+    firmware: disk?.firmware ?? null,
     bus: disk?.bus ?? null,
     sizeBytes: Number.isFinite(source.size) ? source.size : null,
     logicalSectorBytes: source.sectorSize,

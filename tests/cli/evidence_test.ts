@@ -54,6 +54,11 @@ linuxTest({
 
     const report = JSON.parse(await Deno.readTextFile(`${image}.json`));
     assertEquals(report.operator.case, "2026-17");
+    const release = (await run("uname", ["-r"])).trim();
+    assertEquals(report.computer.name, (await run("uname", ["-n"])).trim());
+    assertEquals(report.computer.system, `Linux ${release}`);
+    // A loop device has no firmware, and nothing is made up.
+    assertEquals(report.source.firmware, null);
     const subjects = report.hashes.map((each: { subject: string; verdict: string }) =>
       `${each.subject} ${each.verdict}`
     );

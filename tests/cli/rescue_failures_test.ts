@@ -413,7 +413,7 @@ linuxTest({
     const second = await runCli(["read", disk.path, image]);
     assert(first.isRunning, "the first one ended too early for this test");
     assertEquals(second.code, 1);
-    assertMatch(second.stderr, /error: cannot write .*card\.img\.part: another run/);
+    assertMatch(second.stderr, /error: .*: another run is using the map .*card\.img\.map\n/);
     // The same map beside another image is the same map.
     const third = await runCli(
       ["read", disk.path, folder.file("other.img"), "--map", `${image}.map`],
