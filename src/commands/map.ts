@@ -24,7 +24,7 @@ import {
   valueOf,
   worstOutcome,
 } from "./command.ts";
-import { IDENTITY_MARK } from "./partial_image.ts";
+import { IDENTITY_MARK } from "./rescue_map.ts";
 import { type LoadedMap, loadMap } from "./map_input.ts";
 import {
   type BlockListing,

@@ -2,60 +2,22 @@
  * An image in the making: `card.img.part` and the map `card.img.map` that says what
  * of it is done. After any interruption the same command goes on where the map says.
  */
-import {
-  formatMapFile,
-  type MapFile,
-  parseMapFile,
-  type RescuePhase,
-} from "../copy/map_file.ts";
+import { type MapFile, parseMapFile } from "../copy/map_file.ts";
 import { RangeMap } from "../copy/range_map.ts";
-import { GONE } from "../copy/read_policy.ts";
 import type { BlockSource } from "../core/block.ts";
-import { ImagingError, ReadError } from "../core/errors.ts";
+import { ImagingError } from "../core/errors.ts";
 import { endOf, type Range } from "../core/range.ts";
-import type { DeviceBackend, FileAccess, ImageFile, Location } from "../devices/device.ts";
-
-/** What a map was made from; kept in a comment of the map. */
-export interface SourceIdentity {
-  /** Bytes that are imaged. */
-  readonly size: number;
-  /** Where they begin on the source. */
-  readonly offset: number;
-  /** Where the source itself begins on its disk: not 0 for a partition. */
-  readonly partitionStart: number;
-  readonly model: string | null;
-  readonly serial: string | null;
-  /** Absent where all of it is imaged; otherwise the same for the same choice. */
-  readonly selection?: string | undefined;
-}
-
-/** In words. */
-const IDENTITY_FIELDS: readonly (readonly [field: keyof SourceIdentity, name: string])[] = [
-  ["size", "size"],
-  ["offset", "offset"],
-  ["partitionStart", "start on the disk"],
-  ["model", "model"],
-  ["serial", "serial number"],
-  ["selection", "choice of what is copied (--used, --allocated)"],
-];
-
-/** Marks the comment line that holds the identity. */
-export const IDENTITY_MARK = "Source identity: ";
-
-/** Bytes compared at each place when an interrupted read goes on. */
-const SAMPLE_BYTES = 64 * 1024;
-const SAMPLES = 4;
-
-/** What a rescue is doing, as the map's status line has it. */
-export interface RescueStage {
-  readonly phase: RescuePhase;
-  /** 1-based. */
-  readonly pass: number;
-  /** Byte of the medium; the first one that was not tried where it is absent. */
-  readonly position?: number;
-}
-
-const COPYING: RescueStage = { phase: "?", pass: 1 };
+import type { DeviceBackend, FileAccess, ImageFile } from "../devices/device.ts";
+import { differingSample } from "./map_samples.ts";
+import {
+  COPYING,
+  FINISHED,
+  IDENTITY_MARK,
+  mapText,
+  otherSource,
+  type RescueStage,
+  type SourceIdentity,
+} from "./rescue_map.ts";
 
 /** Where an image is made. */
 export interface PartialImageOptions {
@@ -70,24 +32,6 @@ export interface PartialImageOptions {
   readonly sparse: boolean;
   /** Is the file of the final name what the map speaks of, and not yet complete? */
   readonly adopt: boolean;
-}
-
-/** The identity of what is read. */
-export function identityOf(
-  source: BlockSource,
-  offset: number,
-  location: Location | undefined,
-  selection?: string,
-): SourceIdentity {
-  const disk = location?.kind === "device" ? location.disk : undefined;
-  return {
-    size: source.size,
-    offset,
-    partitionStart: location?.kind === "device" ? location.partition?.start ?? 0 : 0,
-    model: disk?.model ?? null,
-    serial: disk?.serial ?? null,
-    selection,
-  };
 }
 
 /** See the head of this file. */
@@ -168,7 +112,10 @@ export class PartialImage implements AsyncDisposable {
         if (file !== undefined) throw mapMissing(partPath, mapPath);
         const map = new RangeMap({ offset: 0, length: source.size });
         // The map comes first: a part without a map would belong to nobody.
-        await files.writeAtomically(mapPath, mapText(map, COPYING, options.identity));
+        await files.writeAtomically(
+          mapPath,
+          mapText(map, COPYING, { source: options.identity }),
+        );
         return new PartialImage(
           options,
           await files.openImage(partPath, sparse),
@@ -211,7 +158,7 @@ export class PartialImage implements AsyncDisposable {
   /** Saves the map; the caller has made durable what it claims. */
   async saveMap(map: RangeMap, stage: RescueStage = COPYING): Promise<void> {
     const { files, mapPath, identity } = this.#options;
-    await files.writeAtomically(mapPath, mapText(map, stage, identity));
+    await files.writeAtomically(mapPath, mapText(map, stage, { source: identity }));
   }
 
   /**
@@ -222,7 +169,7 @@ export class PartialImage implements AsyncDisposable {
     const { files, path, mapPath } = this.#options;
     const { map } = this;
     const isWhole = map === undefined || map.total("+") === map.range.length;
-    if (map !== undefined) await this.saveMap(map, { phase: "+", pass: 1 });
+    if (map !== undefined) await this.saveMap(map, FINISHED);
     await files.rename(this.partPath, path, replace);
     if (map !== undefined && isWhole) await files.remove(mapPath);
   }
@@ -277,23 +224,6 @@ function partTooShort(
   );
 }
 
-function mapText(
-  map: RangeMap,
-  { phase, pass, position }: RescueStage,
-  identity: SourceIdentity,
-): Uint8Array {
-  return new TextEncoder().encode(formatMapFile({
-    comments: [
-      "Mapfile. Created by sectorshot",
-      `${IDENTITY_MARK}${JSON.stringify(identity)}`,
-    ],
-    currentPosition: position ?? map.ranges("?")[0]?.offset ?? endOf(map.range),
-    currentPhase: phase,
-    currentPass: pass,
-    map,
-  }));
-}
-
 /** Did one of our runs come to its end with this map? */
 function isFinished({ comments, currentPhase }: MapFile): boolean {
   return currentPhase === "+" && comments.some((line) => line.startsWith(IDENTITY_MARK));
@@ -312,67 +242,23 @@ function checkedMap({ comments, map }: MapFile, options: PartialImageOptions): R
   if (map.range.offset !== 0 || map.range.length !== source.size) {
     refuse(`it covers ${endOf(map.range)} bytes, the source has ${source.size}`);
   }
-  const line = comments.find((comment) => comment.startsWith(IDENTITY_MARK));
-  if (line === undefined) return map;
-  let recorded: unknown;
-  try {
-    recorded = JSON.parse(line.slice(IDENTITY_MARK.length));
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    refuse("the line with its identity is damaged");
-  }
-  const before = Object(recorded) as Partial<SourceIdentity>;
-  for (const [field, name] of IDENTITY_FIELDS) {
-    if (before[field] !== identity[field]) {
-      refuse(
-        `its ${name} was ${before[field] ?? "none"}, now it is ${identity[field] ?? "none"}`,
-      );
-    }
-  }
+  const other = otherSource(comments, identity);
+  if (other !== undefined) refuse(other);
   return map;
 }
 
-/**
- * Many cards have neither serial nor model: compares some of what was saved with the
- * source before anything is added to it.
- */
+/** Compares some of what was saved with the source before anything is added to it. */
 async function checkSamples(
-  options: PartialImageOptions,
+  { source, mapPath }: PartialImageOptions,
   saved: BlockSource,
   rescued: readonly Range[],
 ): Promise<void> {
-  const { source, mapPath } = options;
-  const first = rescued[0];
-  const last = rescued.at(-1);
-  if (first === undefined || last === undefined) return;
-  const places = new Set<number>([
-    first.offset,
-    Math.max(last.offset, endOf(last) - SAMPLE_BYTES),
-  ]);
-  for (let i = 1; i < SAMPLES - 1; i++) {
-    const range = rescued[Math.floor(rescued.length * i / SAMPLES)] ?? first;
-    places.add(range.offset + Math.floor(range.length * i / SAMPLES / 4096) * 4096);
-  }
-  for (const offset of places) {
-    const area = rescued.find((range) => range.offset <= offset && offset < endOf(range));
-    if (area === undefined) continue;
-    const length = Math.min(SAMPLE_BYTES, endOf(area) - offset);
-    const ours = new Uint8Array(length);
-    const theirs = new Uint8Array(length);
-    try {
-      await source.readAt(offset, theirs);
-    } catch (error) {
-      // A place that was readable once may fail today: it proves nothing.
-      if (error instanceof ReadError && !GONE.includes(error.osCode)) continue;
-      throw error;
-    }
-    await saved.readAt(offset, ours);
-    if (ours.every((byte, index) => byte === theirs[index])) continue;
-    throw new ImagingError(
-      "environment",
-      `cannot go on: what ${mapPath} calls rescued differs from ${source.name} ` +
-        `near byte ${offset}: it is another medium, or was changed meanwhile`,
-      { hint: "put the first medium back, or remove the .part and .map files to start anew" },
-    );
-  }
+  const offset = await differingSample(source, saved, rescued);
+  if (offset === undefined) return;
+  throw new ImagingError(
+    "environment",
+    `cannot go on: what ${mapPath} calls rescued differs from ${source.name} ` +
+      `near byte ${offset}: it is another medium, or was changed meanwhile`,
+    { hint: "put the first medium back, or remove the .part and .map files to start anew" },
+  );
 }
