@@ -1,0 +1,154 @@
+/** Clones with a map whose source goes away, or whose target fails. */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { NbdDisk } from "../support/bad_disk.ts";
+import { linuxTest } from "../support/linux_test.ts";
+import { LoopDevice } from "../support/loop_device.ts";
+import { patternBytes } from "../support/pattern.ts";
+import {
+  areasInMap,
+  assertMapIsHonest,
+  assertMapIsValid,
+  bytesOf,
+  diskContent,
+  failingDisk,
+  faultyPlaces,
+  PluggedDisk,
+  RESCUE_DISK_TOOLS,
+  withZerosAt,
+} from "../support/rescue_disks.ts";
+import { digestOf, run, runCli, RunningCli } from "../support/run_cli.ts";
+import { exists, TemporaryFolder } from "../support/temporary.ts";
+import { needs } from "../support/tools.ts";
+
+const ignore = needs(...RESCUE_DISK_TOOLS, "cmp", "blockdev");
+const MIB = 1024 * 1024;
+const SIZE = 4 * MIB;
+
+/** How often things go wrong; a long run asks for more. */
+const ROUNDS = Number(Deno.env.get("SECTORSHOT_ROUNDS") ?? "1");
+
+/** Bytes that a map calls rescued; 0 while there is none. */
+async function rescuedBytes(map: string): Promise<number> {
+  return await exists(map) ? bytesOf(await areasInMap(map, "+")) : 0;
+}
+
+/** Does the target look like no disk at all? */
+async function assertNoFirstBlock(file: string): Promise<void> {
+  const bytes = await Deno.readFile(file);
+  assertEquals(bytes.subarray(0, MIB).findIndex((byte) => byte !== 0), -1);
+}
+
+linuxTest({
+  name: "clone --map: the source goes away and comes back",
+  ignore,
+  async fn(): Promise<void> {
+    for (let round = 0; round < ROUNDS; round++) {
+      await using folder = await TemporaryFolder.create();
+      const faults = faultyPlaces(round % 2 === 0 ? "scattered" : "clusters", SIZE, round + 1);
+      const bytes = diskContent(SIZE);
+      const file = await folder.write("disk", bytes);
+      const expected = await folder.write("expected", withZerosAt(bytes, faults));
+      const beneath = await folder.write("target", patternBytes(SIZE, { seed: 7 }));
+      await using target = await LoopDevice.create(beneath);
+      await using disk = new PluggedDisk(folder, faults, {
+        direct: true,
+        delayMilliseconds: 2,
+      });
+      await disk.plugIn(file);
+      const map = folder.file("clone.map");
+      const args = ["clone", disk.path, target.path, "--yes", "--map", map];
+      args.push("--map-interval=0.02", "--block-size=64K");
+      {
+        await using running = RunningCli.start(args);
+        const moment = Math.random() * SIZE * 0.5;
+        await running.until(
+          `${Math.round(moment)} bytes are rescued`,
+          async () => await exists(map) && await rescuedBytes(map) > moment,
+        );
+        // Stopped, so that no read falls between the two steps of going away.
+        running.signal("SIGSTOP");
+        await disk.pull();
+        running.signal("SIGCONT");
+        const { code, stdout, stderr } = await running.end();
+        assertEquals(code, 1, stderr);
+        assertMatch(stdout, /FAILED: cannot read .*: (the device went away|it ends there)/);
+        assertMatch(stdout, /run the same command/);
+        assertMatch(
+          stdout,
+          /has no first block: the same command goes on, as .*clone\.map says/,
+        );
+      }
+      await assertMapIsValid(map, SIZE);
+      const rescued = await assertMapIsHonest(beneath, map, bytes);
+      await assertNoFirstBlock(beneath);
+      // What could not be read because the disk was away is not called bad.
+      for (const { offset, length } of await areasInMap(map, "-")) {
+        const isBad = faults.some((each) =>
+          each.offset <= offset && offset + length <= each.offset + each.length
+        );
+        assert(isBad, `${offset} is called unreadable`);
+      }
+      await disk.forget();
+      await disk.plugIn(file);
+      const { code, result, stderr } = await runCli([...args, "--json"]);
+      assertEquals(code, 4, stderr);
+      assertEquals(result["resumedBytes"], rescued);
+      await run("cmp", [expected, target.path]);
+      assertEquals(await areasInMap(map, "-"), faults);
+      assertEquals(result["hashes"], { sha256: await digestOf(expected) });
+    }
+  },
+});
+
+linuxTest({
+  name: "clone --map: the target fails: nothing is claimed that is not there, then it goes on",
+  ignore,
+  async fn(): Promise<void> {
+    await using folder = await TemporaryFolder.create();
+    const faults = faultyPlaces("clusters", SIZE, 5);
+    const bytes = diskContent(SIZE);
+    const expected = await folder.write("expected", withZerosAt(bytes, faults));
+    await using disk = await failingDisk(folder, await folder.write("disk", bytes), faults, {
+      direct: true,
+      delayMilliseconds: 2,
+    });
+    const beneath = await folder.write("target", patternBytes(SIZE, { seed: 7 }));
+    const trigger = folder.file("fail");
+    await using target = await NbdDisk.create(folder, [
+      "--filter=error",
+      "file",
+      beneath,
+      "error-pwrite=EIO",
+      "error-pwrite-rate=100%",
+      `error-pwrite-file=${trigger}`,
+    ], { direct: true });
+    const map = folder.file("clone.map");
+    const args = ["clone", disk.path, target.path, "--yes", "--map", map];
+    args.push("--map-interval=0.02", "--block-size=64K");
+    for (let round = 0; round < ROUNDS; round++) {
+      const already = await rescuedBytes(map);
+      await using running = RunningCli.start(args);
+      await running.until("more is rescued", async () => {
+        return await exists(map) && await rescuedBytes(map) > already + MIB / 8;
+      });
+      await Deno.writeTextFile(trigger, "");
+      const { code, stdout, stderr } = await running.end();
+      assertEquals(code, 1, stderr);
+      assertMatch(stdout, /FAILED: cannot (write|flush) .*\(EIO\)/);
+      assertMatch(stdout, /the same command goes on, as .*clone\.map says/);
+      await assertMapIsValid(map, SIZE);
+      await assertMapIsHonest(beneath, map, bytes);
+      await assertNoFirstBlock(beneath);
+      // Once more while it fails: nothing gets worse.
+      const before = await rescuedBytes(map);
+      assertEquals((await runCli(args)).code, 1);
+      await assertMapIsHonest(beneath, map, bytes);
+      assertEquals(await rescuedBytes(map), before);
+      await Deno.remove(trigger);
+    }
+    const { code, stderr } = await runCli(args);
+    assertEquals(code, 4, stderr);
+    await run("cmp", [expected, target.path]);
+    assertEquals(await areasInMap(map, "-"), faults);
+  },
+});
