@@ -41,12 +41,13 @@ export const clone: Command = {
     "order that saves most, as `read` does it. Unreadable sectors become zeros on TARGET; " +
     "they are listed, and the exit code is 4.",
     "With --map FILE an interrupted clone can be gone on with: the same command reads only " +
-    "what is missing. The map is GNU ddrescue's (`ddrescue -d SOURCE TARGET FILE`): each goes " +
-    "on with the other's. It speaks of one source and one target; those of other disks are " +
-    "refused. Of the first MiB, which is written last, it calls nothing rescued before it is " +
-    "there. At the end what earlier runs wrote is compared with SOURCE itself; where that " +
-    "does not read any more, it is said. The map stays where sectors could not be read, and " +
-    "--retries tries them again; otherwise it is removed.",
+    "what is missing. The map is GNU ddrescue's (`ddrescue -d -f SOURCE TARGET FILE`): each " +
+    "goes on with the other's. It speaks of one source and one target; those of other disks " +
+    "are refused. Of the first MiB, which is written last, it calls nothing rescued before it " +
+    "is there; until then what was read of it is kept in FILE.first.",
+    "At the end what earlier runs wrote is compared with SOURCE itself; where that does not " +
+    "read any more, it is said, and the exit code is 4. The map stays where sectors could not " +
+    "be read, and --retries tries them again; otherwise it is removed.",
   ],
   examples: [
     "sectorshot clone /dev/sdb /dev/sdc",

@@ -67,7 +67,7 @@ export async function copyClone(copy: CloneCopy): Promise<Cloned> {
   let stage = kept?.savedStage ?? COPYING;
   const tracked = new TrackedConsumer(writer, {
     map,
-    save: async (durable) => await kept?.save(durable, stage),
+    save: async (durable) => await kept?.save(durable, copy.open.held.heldBack, stage),
     intervalMilliseconds: kept === undefined ? Infinity : intervalMilliseconds,
   });
   try {

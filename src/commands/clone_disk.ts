@@ -8,8 +8,8 @@ import { SliceSource } from "../blocks/slice.ts";
 import type { Digest } from "../copy/hash_consumers.ts";
 import { RangeMap } from "../copy/range_map.ts";
 import { DEFAULT_RING_BYTES } from "../copy/run_copy.ts";
-import type { BlockSource, Bytes, CopyProgress } from "../core/block.ts";
-import { mergeRanges, partsWithin, type Range, totalLength } from "../core/range.ts";
+import type { BlockSource, CopyProgress } from "../core/block.ts";
+import { mergeRanges, type Range, totalLength } from "../core/range.ts";
 import { formatBytes } from "../core/units.ts";
 import type { FileAccess } from "../devices/device.ts";
 import type { HashAlgorithm } from "../hashes/hash_algorithm.ts";
@@ -22,6 +22,7 @@ import type { CommandContext, CommandResult } from "./command.ts";
 import { differencesFromDigests, type ReadingAgain } from "./find_differences.ts";
 import type { TableFit } from "./fit_table.ts";
 import { hashMedium } from "./hash_medium.ts";
+import type { FirstBlock } from "./first_block_copy.ts";
 import { openTarget } from "./open_target.ts";
 import { proveTarget } from "./prove_target.ts";
 import { type SourceIdentity, targetIdentityOf } from "./rescue_map.ts";
@@ -30,7 +31,6 @@ import type { ApprovedTarget } from "./targets.ts";
 import {
   type Ending,
   failure,
-  FIRST_BLOCK,
   inPasses,
   type OpenTarget,
   type TargetResult,
@@ -82,6 +82,10 @@ const NOTHING_DONE: Omit<CloneEnd, "ending" | "isMapKept"> = {
   resumedBytes: 0,
   pendingBytes: 0,
 };
+
+const NO_FIRST_BLOCK: FirstBlock = { bytes: new Uint8Array(), areas: [] };
+
+const NO_DIFFERENCES: RangeList = { ranges: [], bytes: 0 };
 
 /**
  * Clones a disk to a target that may be written.
@@ -141,9 +145,9 @@ class Clone {
 
   /** @throws {ImagingError} when the user cancels, or the map belongs to other disks. */
   async run(): Promise<CloneEnd> {
-    const firstBlock = await this.#openMap();
+    await this.#openMap();
     try {
-      await this.#begin(firstBlock);
+      await this.#begin();
       const cloned = await copyClone(this.#copy());
       const digests = cloned.digests ?? await this.#hashTarget();
       return this.#map.total("?") > 0
@@ -159,10 +163,9 @@ class Clone {
     return this.#kept?.rescued ?? [];
   }
 
-  /** Answers what of the first block is on the target already. */
-  async #openMap(): Promise<Bytes> {
+  async #openMap(): Promise<void> {
     const { map: plan, target: { target } } = this.#job;
-    if (plan === undefined) return new Uint8Array();
+    if (plan === undefined) return;
     await using device = await this.#open.sink.reread();
     this.#kept = await CloneMap.open({
       files: plan.files,
@@ -172,13 +175,10 @@ class Clone {
       owners: { source: plan.identity, target: targetIdentityOf(target) },
     }, device);
     this.#map = this.#kept.map;
-    const first = new Uint8Array(Math.min(FIRST_BLOCK_BYTES, this.#source.size));
-    if (partsWithin(FIRST_BLOCK, this.#rescued).length > 0) await device.readAt(0, first);
-    return first;
   }
 
   /** The map comes first, then the old table goes: from now on the target is no whole disk. */
-  async #begin(firstBlock: Bytes): Promise<void> {
+  async #begin(): Promise<void> {
     const { context, source } = this.#job;
     const { held } = this.#open;
     const savedBytes = this.#map.total("+", "-");
@@ -191,9 +191,9 @@ class Clone {
     }
     await this.#kept?.save(this.#map);
     await held.writeAt(0, new Uint8Array(Math.min(FIRST_BLOCK_BYTES, this.#source.size)));
-    // Not asked of the source again, which may have lost it meanwhile.
-    for (const { offset, length } of partsWithin(FIRST_BLOCK, this.#rescued)) {
-      await held.writeAt(offset, firstBlock.subarray(offset, offset + length));
+    const { bytes, areas } = this.#kept?.firstBlock ?? NO_FIRST_BLOCK;
+    for (const { offset, length } of areas) {
+      await held.writeAt(offset, bytes.subarray(offset, offset + length));
     }
   }
 
@@ -259,9 +259,6 @@ class Clone {
       beforeFit: async (ranges) => await this.#disown(ranges),
       findDifferences: (device) => this.#findDifferences(device, cloned),
     });
-    if (ending.differing !== undefined) {
-      await this.#disown(placesOf(ending.differing, this.#map));
-    }
     const isWhole = ending.outcome === "done" && cloned.bad.length === 0 &&
       this.#notCompared.length === 0;
     if (ending.outcome === "done") await (isWhole ? kept?.remove() : kept?.keep());
@@ -284,16 +281,50 @@ class Clone {
   async #disown(ranges: readonly Range[]): Promise<void> {
     if (this.#kept === undefined) return;
     for (const range of ranges) this.#map.set(range, "?");
-    await this.#kept.save(this.#map);
+    await this.#kept.save(this.#map, this.#open.held.heldBack);
   }
 
   /** What this run wrote is compared with its digests, the rest with the source itself. */
   async #findDifferences(device: BlockSource, cloned: Cloned): Promise<RangeList> {
+    const now = await this.#differencesOfThisRun(device, cloned);
+    const before = await this.#differencesOfEarlierRuns(device, cloned);
+    const differing = {
+      ranges: mergeRanges([...now.ranges, ...before.ranges]),
+      count: now.ranges.length + (before.count ?? before.ranges.length),
+      bytes: now.bytes + before.bytes,
+    };
+    if (differing.bytes > 0) await this.#disown(placesOf(differing, this.#map));
+    return differing;
+  }
+
+  async #differencesOfThisRun(device: BlockSource, { written }: Cloned): Promise<RangeList> {
+    if (written === undefined) return NO_DIFFERENCES;
+    const { ranges: places, digests: chunks } = written;
+    const reading = this.#readingAgain(0, totalLength(places) + totalLength(this.#rescued));
+    return await differencesFromDigests(
+      device,
+      { bytes: this.#source.size, chunks, places },
+      reading,
+    );
+  }
+
+  async #differencesOfEarlierRuns(
+    device: BlockSource,
+    { written }: Cloned,
+  ): Promise<RangeList> {
+    if (this.#rescued.length === 0) return NO_DIFFERENCES;
+    this.#job.context.phase(`comparing ${device.name} with ${this.#source.name}`);
+    const before = totalLength(written?.ranges ?? []);
+    const reading = this.#readingAgain(before, before + totalLength(this.#rescued));
+    const found = await compareEarlier(this.#source, device, this.#rescued, reading);
+    this.#notCompared = found.notCompared;
+    return found.differing;
+  }
+
+  /** `before`: bytes that were compared already, of `totalBytes`. */
+  #readingAgain(before: number, totalBytes: number): ReadingAgain {
     const { context, chunkBytes } = this.#job;
-    const { written } = cloned;
-    const places = written?.ranges ?? [];
-    const totalBytes = totalLength(places) + totalLength(this.#rescued);
-    const readingFrom = (before: number): ReadingAgain => ({
+    return {
       chunkBytes,
       ringBytes: DEFAULT_RING_BYTES,
       signal: context.signal,
@@ -301,25 +332,6 @@ class Clone {
         const doneBytes = before + progress.doneBytes;
         context.progress(inPasses({ ...progress, doneBytes, totalBytes }, 1, true));
       },
-    });
-    const now = written === undefined ? undefined : await differencesFromDigests(
-      device,
-      { bytes: this.#source.size, chunks: written.digests, places },
-      readingFrom(0),
-    );
-    if (this.#rescued.length === 0) return now ?? { ranges: [], bytes: 0 };
-    context.phase(`comparing ${device.name} with ${this.#source.name}`);
-    const { differing, notCompared } = await compareEarlier(
-      this.#source,
-      device,
-      this.#rescued,
-      readingFrom(totalLength(places)),
-    );
-    this.#notCompared = notCompared;
-    return {
-      ranges: mergeRanges([...now?.ranges ?? [], ...differing.ranges]),
-      count: (now?.ranges.length ?? 0) + (differing.count ?? differing.ranges.length),
-      bytes: (now?.bytes ?? 0) + differing.bytes,
     };
   }
 }

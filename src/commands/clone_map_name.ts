@@ -1,6 +1,7 @@
 import { ImagingError } from "../core/errors.ts";
 import type { Location } from "../devices/device.ts";
 import type { CommandContext } from "./command.ts";
+import { firstBlockPath } from "./first_block_copy.ts";
 import { checkNames, warnAboutSelf } from "./read_destination.ts";
 
 /**
@@ -32,6 +33,8 @@ export async function checkCloneMap(
   await checkNames(context, [
     { path, role: "the map" },
     { path: `${path}.tmp`, role: "the map being saved" },
+    { path: firstBlockPath(path), role: "the first block" },
+    { path: `${firstBlockPath(path)}.tmp`, role: "the first block being saved" },
   ], source);
   const target = await backend.locate(targetPath);
   if (target.kind === "device") {

@@ -1,6 +1,6 @@
 /** Clones with a map whose source goes away, or whose target fails. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { NbdDisk } from "../support/bad_disk.ts";
+import { HONEST_PWRITE, NbdDisk, scriptedDisk } from "../support/bad_disk.ts";
 import { linuxTest } from "../support/linux_test.ts";
 import { LoopDevice } from "../support/loop_device.ts";
 import { patternBytes } from "../support/pattern.ts";
@@ -92,7 +92,7 @@ linuxTest({
       await disk.plugIn(file);
       const { code, result, stderr } = await runCli([...args, "--json"]);
       assertEquals(code, 4, stderr);
-      assertEquals(result["resumedBytes"], rescued);
+      assert(Number(result["resumedBytes"]) >= rescued, `${result["resumedBytes"]}`);
       await run("cmp", [expected, target.path]);
       assertEquals(await areasInMap(map, "-"), faults);
       assertEquals(result["hashes"], { sha256: await digestOf(expected) });
@@ -126,29 +126,60 @@ linuxTest({
     const args = ["clone", disk.path, target.path, "--yes", "--map", map];
     args.push("--map-interval=0.02", "--block-size=64K");
     for (let round = 0; round < ROUNDS; round++) {
-      const already = await rescuedBytes(map);
+      const moment = Math.random() * SIZE / 2;
       await using running = RunningCli.start(args);
-      await running.until("more is rescued", async () => {
-        return await exists(map) && await rescuedBytes(map) > already + MIB / 8;
-      });
+      await running.until(
+        `${Math.round(moment)} bytes are rescued`,
+        async () => await exists(map) && await rescuedBytes(map) > moment,
+      );
       await Deno.writeTextFile(trigger, "");
       const { code, stdout, stderr } = await running.end();
       assertEquals(code, 1, stderr);
       assertMatch(stdout, /FAILED: cannot (write|flush) .*\(EIO\)/);
       assertMatch(stdout, /the same command goes on, as .*clone\.map says/);
       await assertMapIsValid(map, SIZE);
-      await assertMapIsHonest(beneath, map, bytes);
+      const rescued = await assertMapIsHonest(beneath, map, bytes);
       await assertNoFirstBlock(beneath);
       // Once more while it fails: nothing gets worse.
-      const before = await rescuedBytes(map);
       assertEquals((await runCli(args)).code, 1);
-      await assertMapIsHonest(beneath, map, bytes);
-      assertEquals(await rescuedBytes(map), before);
+      assertEquals(await assertMapIsHonest(beneath, map, bytes), rescued);
       await Deno.remove(trigger);
+      const { code: end, stderr: last } = await runCli(args);
+      assertEquals(end, 4, last);
+      await run("cmp", [expected, target.path]);
+      assertEquals(await areasInMap(map, "-"), faults);
+      await Deno.remove(map);
     }
-    const { code, stderr } = await runCli(args);
-    assertEquals(code, 4, stderr);
-    await run("cmp", [expected, target.path]);
-    assertEquals(await areasInMap(map, "-"), faults);
+  },
+});
+
+linuxTest({
+  name: "clone --map: a target that lies is found out, and the map does not believe it",
+  ignore,
+  async fn(): Promise<void> {
+    await using folder = await TemporaryFolder.create();
+    const bytes = diskContent(SIZE);
+    await using source = await LoopDevice.create(await folder.write("source", bytes));
+    const lies = folder.file("lies");
+    await Deno.writeTextFile(lies, "");
+    await using target = await scriptedDisk(folder, patternBytes(SIZE, { seed: 7 }), {
+      pwrite: `if [ -e '${lies}' ] && [ $4 -ge ${2 * MIB} ] && [ $4 -lt ${3 * MIB} ]; ` +
+        `then cat > /dev/null; else ${HONEST_PWRITE}; fi`,
+    });
+    const map = folder.file("clone.map");
+    const args = ["clone", source.path, target.path, "--yes", "--map", map];
+    const { code, stdout, stderr } = await runCli([...args, "--block-size=256K"]);
+    assertEquals(code, 2, stderr);
+    assertMatch(stdout, /VERIFICATION FAILED/);
+    assertEquals(await areasInMap(map, "?"), [
+      { offset: 0, length: MIB },
+      { offset: 2 * MIB, length: MIB },
+    ]);
+    await Deno.remove(lies);
+    const { code: end, result } = await runCli([...args, "--json"]);
+    assertEquals(end, 0);
+    assertEquals(result["resumedBytes"], 3 * MIB);
+    await run("cmp", [source.path, target.path]);
+    assert(!await exists(map));
   },
 });

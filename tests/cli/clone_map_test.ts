@@ -79,7 +79,8 @@ linuxTest({
     assert(rescued < CLONE_BYTES);
     const { result } = await bench.clone(0, "--json", "--hash=md5,sha256");
     await bench.assertCloned([]);
-    assertEquals(result["resumedBytes"], rescued);
+    // The first MiB was read, too, and is kept beside the map.
+    assertEquals(result["resumedBytes"], rescued + MIB);
     assertEquals(result["hashes"], {
       md5: await digestOf(bench.folder.file("source"), "md5"),
       sha256: await digestOf(bench.folder.file("source")),
@@ -191,6 +192,75 @@ linuxTest({
     assertEquals(await areasInMap(bench.map, "?"), [{ offset: 0, length: MIB }, place]);
     await bench.clone(0);
     await bench.assertCloned([]);
+  },
+});
+
+/** The end of the last area that a map calls rescued. */
+async function lastRescued(map: string): Promise<number> {
+  const last = (await areasInMap(map, "+")).at(-1);
+  return last === undefined ? 0 : last.offset + last.length;
+}
+
+for (const from of ["the target", "an interrupted run"] as const) {
+  linuxTest({
+    name: `clone --map: a first MiB that only ${from} has is not lost by a kill`,
+    ignore: ignoreTurns,
+    async fn(): Promise<void> {
+      await using bench = await CloneBench.create([], { delayMilliseconds: 5 });
+      if (from === "the target") {
+        const half = `--size=${CLONE_BYTES / 2}`;
+        await run("ddrescue", ["-q", "-d", "-f", half, bench.source, bench.target, bench.map]);
+      } else await bench.interrupt("SIGKILL", MIB / 2);
+      const dead = [{ offset: 0, length: MIB }];
+      await bench.putIn(dead, { delayMilliseconds: 5 });
+      const before = await lastRescued(bench.map);
+      await using running = RunningCli.start(bench.args("--block-size=64K"));
+      await running.until("more is read", async () => await lastRescued(bench.map) > before);
+      running.signal("SIGKILL");
+      await running.end();
+      await bench.assertNoFirstBlock();
+      const { result } = await bench.clone(4, "--json", "--block-size=256K");
+      assertEquals(result["notCompared"], dead);
+      assertEquals(result["badBytes"], 0);
+      await run("cmp", [bench.folder.file("source"), bench.target]);
+      await bench.putIn([]);
+      await bench.clone(0);
+      await bench.assertCloned([]);
+    },
+  });
+}
+
+linuxTest({
+  name: "clone --map: a kept first MiB that is damaged, or another clone's, is not used",
+  ignore,
+  async fn(): Promise<void> {
+    await using bench = await CloneBench.create([], { delayMilliseconds: 5 });
+    await bench.interrupt("SIGKILL", MIB / 2);
+    const file = `${bench.map}.first`;
+    const content = await Deno.readFile(file);
+    const head = content.indexOf(0x0a) + 1;
+    assertEquals(content.subarray(head), bench.bytes.subarray(0, MIB));
+    const changed = content.slice();
+    changed[head + 700_000] = (changed[head + 700_000] ?? 0) ^ 1;
+    const text = new TextDecoder().decode(content.subarray(0, head));
+    const another = new TextEncoder().encode(text.replace('"model":null', '"model":"x"'));
+    for (
+      const damaged of [
+        changed,
+        content.slice(0, -1),
+        content.slice(0, 10),
+        new Uint8Array(),
+        new Uint8Array([...another, ...content.subarray(head)]),
+      ]
+    ) {
+      const before = await Deno.readFile(bench.map);
+      await Deno.writeFile(file, damaged);
+      const rescued = await bench.rescuedBytes();
+      const { result } = await bench.clone(0, "--json");
+      assertEquals(result["resumedBytes"], rescued);
+      await bench.assertCloned([]);
+      await Deno.writeFile(bench.map, before);
+    }
   },
 });
 

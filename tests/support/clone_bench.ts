@@ -128,6 +128,7 @@ export class CloneBench implements AsyncDisposable {
     await run("cmp", ["-n", String(expected.length), path, this.target]);
     await Deno.remove(path);
     assertEquals(await exists(this.map), lost.length > 0, `${story}: is the map there?`);
+    assert(!await exists(`${this.map}.first`), `${story}: the first block was left`);
     if (lost.length === 0) return;
     await this.assertHonest(story);
     assertEquals(await areasInMap(this.map, "-"), lost, story);
