@@ -12,6 +12,7 @@ import {
   diskContent,
   failingDisk,
   faultyPlaces,
+  hangingDisk,
   PluggedDisk,
   RESCUE_DISK_TOOLS,
   withZerosAt,
@@ -183,3 +184,44 @@ linuxTest({
     assert(!await exists(map));
   },
 });
+
+for (const end of ["SIGINT", "--timeout"] as const) {
+  linuxTest({
+    name: `clone --map: a read that hangs does not hold up ${end}, and it is gone on with`,
+    ignore,
+    async fn(): Promise<void> {
+      await using folder = await TemporaryFolder.create();
+      const bytes = diskContent(SIZE);
+      const trigger = await folder.write("hang", "");
+      await using disk = await hangingDisk(folder, bytes, 3 * MIB + 65_536, trigger);
+      const beneath = await folder.write("target", patternBytes(SIZE, { seed: 7 }));
+      await using target = await LoopDevice.create(beneath);
+      const map = folder.file("clone.map");
+      const args = ["clone", disk.path, target.path, "--yes", "--json", "--map", map];
+      const options = end === "SIGINT" ? [] : ["--timeout=2"];
+      await using running = RunningCli.start([...args, "--map-interval=0.05", ...options]);
+      if (end === "SIGINT") {
+        await running.until(
+          "it has met the bad sector",
+          async () => await exists(map) && (await areasInMap(map, "*/-")).length > 0,
+        );
+        running.signal("SIGINT");
+      }
+      await running.until("it says so", () => running.stdout.includes('"event":"result"'));
+      await assertMapIsValid(map, SIZE);
+      await assertMapIsHonest(beneath, map, bytes);
+      await assertNoFirstBlock(beneath);
+      const { code, result } = await running.end();
+      assertEquals(code, end === "SIGINT" ? 130 : 1);
+      assertMatch(JSON.stringify(result), /run the same command again to go on/);
+      if (end !== "SIGINT") {
+        assertMatch(JSON.stringify(result), /nothing could be read for 2 s/);
+      }
+      await Deno.remove(trigger);
+      const again = await runCli(args);
+      assertEquals(again.code, 4, again.stderr);
+      const expected = withZerosAt(bytes, [{ offset: MIB - 512, length: 512 }]);
+      await run("cmp", [await folder.write("expected", expected), target.path]);
+    },
+  });
+}
