@@ -155,7 +155,8 @@ class Clone {
         : await this.#prove(cloned, digests);
     } catch (error) {
       const isMapKept = this.#kept !== undefined;
-      return { ...NOTHING_DONE, ending: failure(error), isMapKept };
+      const resumedBytes = totalLength(this.#rescued);
+      return { ...NOTHING_DONE, resumedBytes, ending: failure(error), isMapKept };
     }
   }
 
@@ -164,7 +165,7 @@ class Clone {
   }
 
   async #openMap(): Promise<void> {
-    const { map: plan, target: { target } } = this.#job;
+    const { context, map: plan, target: { target } } = this.#job;
     if (plan === undefined) return;
     await using device = await this.#open.sink.reread();
     this.#kept = await CloneMap.open({
@@ -175,21 +176,21 @@ class Clone {
       owners: { source: plan.identity, target: targetIdentityOf(target) },
     }, device);
     this.#map = this.#kept.map;
-  }
-
-  /** The map comes first, then the old table goes: from now on the target is no whole disk. */
-  async #begin(): Promise<void> {
-    const { context, source } = this.#job;
-    const { held } = this.#open;
     const savedBytes = this.#map.total("+", "-");
-    if (this.#kept !== undefined && savedBytes > 0) {
+    if (savedBytes > 0) {
       context.note({
         level: "note",
-        message: `going on with ${this.#kept.path}: ${formatBytes(savedBytes)} of ` +
-          `${formatBytes(source.size)} are done`,
+        message: `going on with ${plan.path}: ${formatBytes(savedBytes)} of ` +
+          `${formatBytes(this.#source.size)} are done`,
       });
     }
-    await this.#kept?.save(this.#map);
+    // Before anything else is written: the first MiB is about to go from the target.
+    await this.#kept.save(this.#map);
+  }
+
+  /** The old table goes: from now on the target is no whole disk. */
+  async #begin(): Promise<void> {
+    const { held } = this.#open;
     await held.writeAt(0, new Uint8Array(Math.min(FIRST_BLOCK_BYTES, this.#source.size)));
     const { bytes, areas } = this.#kept?.firstBlock ?? NO_FIRST_BLOCK;
     for (const { offset, length } of areas) {

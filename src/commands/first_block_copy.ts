@@ -90,8 +90,13 @@ function parseHead(line: Bytes): Head | undefined {
     return undefined;
   }
   const { areas, sha256, owners } = Object(head) as Partial<Head>;
-  if (!Array.isArray(areas) || sha256 === undefined || owners === undefined) return undefined;
-  return { areas, sha256, owners };
+  const isHead = Array.isArray(areas) && areas.every(isPair) && sha256 !== undefined &&
+    owners !== undefined;
+  return isHead ? { areas, sha256, owners } : undefined;
+}
+
+function isPair(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 2 && value.every(Number.isSafeInteger);
 }
 
 function isInside(area: Range): boolean {
