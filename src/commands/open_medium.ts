@@ -28,6 +28,9 @@ export interface OpenMediumOptions {
   readonly direct?: boolean;
 }
 
+/** At the end: how long closing the device may take. */
+const CLOSE_MILLISECONDS = 1000;
+
 /** The device or file of this name; an error that helps when it is neither. */
 export async function locateReadable(
   context: CommandContext,
@@ -105,6 +108,18 @@ export async function openMedium(
     await opened[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** A device that hangs holds up its own closing, too: the end does not wait for that. */
+export function closedInTime(medium: AsyncDisposable): AsyncDisposable {
+  return {
+    async [Symbol.asyncDispose](): Promise<void> {
+      const late = Promise.withResolvers<void>();
+      const timer = setTimeout(late.resolve, CLOSE_MILLISECONDS);
+      await Promise.race([medium[Symbol.asyncDispose](), late.promise]);
+      clearTimeout(timer);
+    },
+  };
 }
 
 async function openImageMedium(

@@ -2,56 +2,23 @@
  * An image in the making: `card.img.part` and the map `card.img.map` that says what
  * of it is done. After any interruption the same command goes on where the map says.
  */
-import {
-  formatMapFile,
-  type MapFile,
-  parseMapFile,
-  type RescuePhase,
-} from "../copy/map_file.ts";
+import { type MapFile, parseMapFile } from "../copy/map_file.ts";
 import { RangeMap } from "../copy/range_map.ts";
 import type { BlockSource } from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
-import { endOf } from "../core/range.ts";
-import type { DeviceBackend, FileAccess, ImageFile, Location } from "../devices/device.ts";
-import { checkSamples } from "./saved_samples.ts";
-
-/** What a map was made from; kept in a comment of the map. */
-export interface SourceIdentity {
-  /** Bytes that are imaged. */
-  readonly size: number;
-  /** Where they begin on the source. */
-  readonly offset: number;
-  /** Where the source itself begins on its disk: not 0 for a partition. */
-  readonly partitionStart: number;
-  readonly model: string | null;
-  readonly serial: string | null;
-  /** Absent where all of it is imaged; otherwise the same for the same choice. */
-  readonly selection?: string | undefined;
-}
-
-/** In words. */
-const IDENTITY_FIELDS: readonly (readonly [field: keyof SourceIdentity, name: string])[] = [
-  ["size", "size"],
-  ["offset", "offset"],
-  ["partitionStart", "start on the disk"],
-  ["model", "model"],
-  ["serial", "serial number"],
-  ["selection", "choice of what is copied (--used, --allocated)"],
-];
-
-/** Marks the comment line that holds the identity. */
-export const IDENTITY_MARK = "Source identity: ";
-
-/** What a rescue is doing, as the map's status line has it. */
-export interface RescueStage {
-  readonly phase: RescuePhase;
-  /** 1-based. */
-  readonly pass: number;
-  /** Byte of the medium; the first one that was not tried where it is absent. */
-  readonly position?: number;
-}
-
-const COPYING: RescueStage = { phase: "?", pass: 1 };
+import { endOf, type Range } from "../core/range.ts";
+import type { DeviceBackend, FileAccess, ImageFile } from "../devices/device.ts";
+import { differingSample } from "./map_samples.ts";
+import {
+  COPYING,
+  FINISHED,
+  IDENTITY_MARK,
+  lockMap,
+  mapText,
+  otherSource,
+  type RescueStage,
+  type SourceIdentity,
+} from "./rescue_map.ts";
 
 /** Where an image is made. */
 export interface PartialImageOptions {
@@ -66,24 +33,6 @@ export interface PartialImageOptions {
   readonly sparse: boolean;
   /** Is the file of the final name what the map speaks of, and not yet complete? */
   readonly adopt: boolean;
-}
-
-/** The identity of what is read. */
-export function identityOf(
-  source: BlockSource,
-  offset: number,
-  location: Location | undefined,
-  selection?: string,
-): SourceIdentity {
-  const disk = location?.kind === "device" ? location.disk : undefined;
-  return {
-    size: source.size,
-    offset,
-    partitionStart: location?.kind === "device" ? location.partition?.start ?? 0 : 0,
-    model: disk?.model ?? null,
-    serial: disk?.serial ?? null,
-    selection,
-  };
 }
 
 /** See the head of this file. */
@@ -149,17 +98,9 @@ export class PartialImage implements AsyncDisposable {
     return new PartialImage(options, undefined, file, undefined, undefined);
   }
 
-  /** Of two runs with one map, each would call done what only the other one has. */
   static async #openWithMap(options: PartialImageOptions): Promise<PartialImage> {
     const { files, path, mapPath } = options;
-    const lock = await files.lock(lockPathOf(mapPath));
-    if (lock === undefined) {
-      throw new ImagingError(
-        "environment",
-        `cannot read into ${path}: another run is using the map ${mapPath}`,
-        { hint: "wait for it to end, or stop it, or choose another map with --map" },
-      );
-    }
+    const lock = await lockMap(files, mapPath, `read into ${path}`);
     try {
       return await PartialImage.#openLocked(options, lock);
     } catch (error) {
@@ -193,7 +134,10 @@ export class PartialImage implements AsyncDisposable {
         if (file !== undefined) throw mapMissing(partPath, mapPath);
         const map = new RangeMap({ offset: 0, length: source.size });
         // The map comes first: a part without a map would belong to nobody.
-        await files.writeAtomically(mapPath, mapText(map, COPYING, options.identity));
+        await files.writeAtomically(
+          mapPath,
+          mapText(map, COPYING, { source: options.identity }),
+        );
         file = await files.openImage(partPath, sparse);
         return new PartialImage(options, lock, file, map, undefined);
       }
@@ -232,7 +176,7 @@ export class PartialImage implements AsyncDisposable {
   /** Saves the map; the caller has made durable what it claims. */
   async saveMap(map: RangeMap, stage: RescueStage = COPYING): Promise<void> {
     const { files, mapPath, identity } = this.#options;
-    await files.writeAtomically(mapPath, mapText(map, stage, identity));
+    await files.writeAtomically(mapPath, mapText(map, stage, { source: identity }));
   }
 
   /**
@@ -243,7 +187,7 @@ export class PartialImage implements AsyncDisposable {
     const { files, path, mapPath } = this.#options;
     const { map } = this;
     const isWhole = map === undefined || map.total("+") === map.range.length;
-    if (map !== undefined) await this.saveMap(map, { phase: "+", pass: 1 });
+    if (map !== undefined) await this.saveMap(map, FINISHED);
     await files.rename(this.partPath, path, replace);
     if (map !== undefined && isWhole) await files.remove(mapPath);
   }
@@ -254,11 +198,6 @@ export class PartialImage implements AsyncDisposable {
     await this.file[Symbol.asyncDispose]();
     await this.#lock?.[Symbol.asyncDispose]();
   }
-}
-
-/** The file that is locked while a run uses a map: the map itself is replaced at each save. */
-export function lockPathOf(mapPath: string): string {
-  return `${mapPath}.lock`;
 }
 
 /**
@@ -304,23 +243,6 @@ function partTooShort(
   );
 }
 
-function mapText(
-  map: RangeMap,
-  { phase, pass, position }: RescueStage,
-  identity: SourceIdentity,
-): Uint8Array {
-  return new TextEncoder().encode(formatMapFile({
-    comments: [
-      "Mapfile. Created by sectorshot",
-      `${IDENTITY_MARK}${JSON.stringify(identity)}`,
-    ],
-    currentPosition: position ?? map.ranges("?")[0]?.offset ?? endOf(map.range),
-    currentPhase: phase,
-    currentPass: pass,
-    map,
-  }));
-}
-
 /** Did one of our runs come to its end with this map? */
 function isFinished({ comments, currentPhase }: MapFile): boolean {
   return currentPhase === "+" && comments.some((line) => line.startsWith(IDENTITY_MARK));
@@ -339,22 +261,23 @@ function checkedMap({ comments, map }: MapFile, options: PartialImageOptions): R
   if (map.range.offset !== 0 || map.range.length !== source.size) {
     refuse(`it covers ${endOf(map.range)} bytes, the source has ${source.size}`);
   }
-  const line = comments.find((comment) => comment.startsWith(IDENTITY_MARK));
-  if (line === undefined) return map;
-  let recorded: unknown;
-  try {
-    recorded = JSON.parse(line.slice(IDENTITY_MARK.length));
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    refuse("the line with its identity is damaged");
-  }
-  const before = Object(recorded) as Partial<SourceIdentity>;
-  for (const [field, name] of IDENTITY_FIELDS) {
-    if (before[field] !== identity[field]) {
-      refuse(
-        `its ${name} was ${before[field] ?? "none"}, now it is ${identity[field] ?? "none"}`,
-      );
-    }
-  }
+  const other = otherSource(comments, identity);
+  if (other !== undefined) refuse(other);
   return map;
+}
+
+/** Compares some of what was saved with the source before anything is added to it. */
+async function checkSamples(
+  { source, mapPath }: PartialImageOptions,
+  saved: BlockSource,
+  rescued: readonly Range[],
+): Promise<void> {
+  const offset = await differingSample(source, saved, rescued);
+  if (offset === undefined) return;
+  throw new ImagingError(
+    "environment",
+    `cannot go on: what ${mapPath} calls rescued differs from ${source.name} ` +
+      `near byte ${offset}: it is another medium, or was changed meanwhile`,
+    { hint: "put the first medium back, or remove the .part and .map files to start anew" },
+  );
 }
