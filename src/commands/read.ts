@@ -3,7 +3,7 @@ import { WatchedSource } from "../blocks/watched_source.ts";
 import { compareMedia, provesSame } from "../copy/compare_media.ts";
 import { type Digest, hashConsumers } from "../copy/hash_consumers.ts";
 import type { Area, RangeMap } from "../copy/range_map.ts";
-import { GONE, sequentialPolicy } from "../copy/read_policy.ts";
+import { GONE, orderedPolicy, sequentialPolicy } from "../copy/read_policy.ts";
 import { resumePolicy } from "../copy/resume_policy.ts";
 import { DEFAULT_CHUNK_BYTES, runCopy } from "../copy/run_copy.ts";
 import { SAVE_INTERVAL_MILLISECONDS, TrackedConsumer } from "../copy/tracked_consumer.ts";
@@ -43,7 +43,7 @@ import {
   usedRanges,
 } from "./content_selection.ts";
 import { digestLines, digestsJson, hashMedium } from "./hash_medium.ts";
-import { chosenPart, openMedium } from "./open_medium.ts";
+import { chosenPart, closedInTime, openMedium } from "./open_medium.ts";
 import { identityOf, isUnfinished, PartialImage, type RescueStage } from "./partial_image.ts";
 import {
   checkDestination,
@@ -68,6 +68,7 @@ import {
   writeReport,
 } from "./report_files.ts";
 import { isOnePass, readInOnePass } from "./read_in_one_pass.ts";
+import { readInOrder } from "./read_in_order.ts";
 import {
   clearMarkers,
   gaveUp,
@@ -77,7 +78,7 @@ import {
   writeMarkers,
 } from "./rescue_image.ts";
 import {
-  IN_PLACE_OPTIONS,
+  OUT_OF_ORDER_OPTIONS,
   readDomain,
   RESCUE_OPTIONS,
   type RescueOptions,
@@ -87,9 +88,6 @@ import { isStillThere, waitForDevice } from "./wait_for_device.ts";
 
 /** After a failure: how long saving the map may take. */
 const LAST_SAVE_MILLISECONDS = 400;
-
-/** At the end: how long closing the device may take. */
-const CLOSE_MILLISECONDS = 1000;
 
 /** How exactly `--timeout` is kept. */
 const TICK_MILLISECONDS = 100;
@@ -109,7 +107,8 @@ export const read: Command = {
     "ddrescue does it: what reads well comes first, trouble is skipped and returned to, then " +
     "its edges are trimmed, then sector by sector. Its maps are taken over, and it takes " +
     "over ours. Unreadable sectors are zeros in the image and - in the map; they are listed, " +
-    "the map stays, and the exit code is 4. --retries tries them again, also later.",
+    "the map stays, and the exit code is 4. --retries tries them again, also later. To stdout " +
+    "each place is rescued before what is behind it is read, and there is no map.",
     "Zeros become holes in the image file where the file system has holes. --allocated ends " +
     "the image behind the last partition; --used leaves out what file systems do not use, and " +
     "with it what was deleted: for a small backup, not for evidence. Whatever is not " +
@@ -297,18 +296,6 @@ async function readOnce(
   });
 }
 
-/** A device that hangs holds up its own closing, too: the end does not wait for that. */
-function closedInTime(medium: AsyncDisposable): AsyncDisposable {
-  return {
-    async [Symbol.asyncDispose](): Promise<void> {
-      const late = Promise.withResolvers<void>();
-      const timer = setTimeout(late.resolve, CLOSE_MILLISECONDS);
-      await Promise.race([medium[Symbol.asyncDispose](), late.promise]);
-      clearTimeout(timer);
-    },
-  };
-}
-
 /** What is read, and how. */
 interface ReadJob {
   readonly context: CommandContext;
@@ -382,31 +369,30 @@ const FILE_OPTIONS = [
 
 /** What goes to stdout is read once, in order, and cannot be taken back. */
 function checkForStream(invocation: Invocation): void {
-  const name = firstSet(invocation, [...IN_PLACE_OPTIONS, ...FILE_OPTIONS]);
+  const name = firstSet(invocation, [...OUT_OF_ORDER_OPTIONS, ...FILE_OPTIONS]);
   if (name === undefined) return;
   throw new ImagingError("usage", `cannot use --${name} with -: stdout is written in order`, {
     hint: `name an image file, or leave out --${name}`,
   });
 }
 
-async function readToStdout(
-  job: ReadJob,
-  { onError }: RescueOptions,
-): Promise<CommandResult> {
+async function readToStdout(job: ReadJob, rescue: RescueOptions): Promise<CommandResult> {
   const { context, source, algorithms, chunkBytes } = job;
-  const { bytes, bad, results } = await runCopy({
-    policy: sequentialPolicy(source, {
-      chunkBytes,
-      onBad: onError === "abort" ? "fail" : "zero",
-    }),
-    consumers: [
-      ...hashConsumers(algorithms, source.size),
-      new StreamConsumer("stdout", (piece) => context.writeStdout(piece)),
-    ],
-    chunkBytes,
-    onProgress: (progress) => context.progress(progress),
-    signal: context.signal,
-  });
+  const { bytes, bad, results } = await readInOrder(
+    context,
+    rescue,
+    ({ readerOf, signal, onProgress }) =>
+      runCopy({
+        policy: orderedPolicy(source, readerOf(source), chunkBytes),
+        consumers: [
+          ...hashConsumers(algorithms, source.size),
+          new StreamConsumer("stdout", (piece) => context.writeStdout(piece)),
+        ],
+        chunkBytes,
+        onProgress,
+        signal,
+      }),
+  );
   const digests = results.filter((result): result is Digest => result !== undefined);
   return { ...resultOf(job, "-", { bytes, bad, digests }), stdoutIsData: true };
 }
@@ -438,9 +424,9 @@ async function readToImage(job: ReadJob, target: ReadTarget): Promise<CommandRes
     return unfinishedResult(job, partPath, map);
   }
   const readSeconds = (performance.now() - job.started) / 1000;
-  if (target.verify) await verifyImage(job, partPath, digests, bad);
+  if (target.verify) await verifyImage(job, target, digests, bad);
   const again = target.verifySource
-    ? await sourceAgain(context, source, digests, job.chunkBytes)
+    ? await sourceAgain(context, source, digests, job.chunkBytes, target.rescue)
     : undefined;
   const windows = target.windowBytes === undefined
     ? undefined
@@ -511,7 +497,7 @@ interface Copied {
 async function copyStream(job: ReadJob, writer: ImageWriter): Promise<Copied> {
   const { context, source, algorithms, chunkBytes } = job;
   const { bad, results } = await runCopy({
-    policy: sequentialPolicy(source, { chunkBytes, onBad: "zero" }),
+    policy: sequentialPolicy(source, { chunkBytes, onBad: "fail" }),
     consumers: [writer, ...hashConsumers(algorithms, source.size)],
     chunkBytes,
     onProgress: (progress) => job.onProgress(progress),
@@ -692,7 +678,7 @@ async function saveAfterFailure(
 /** Reads the image again, from the medium where the system lets us, and compares. */
 async function verifyImage(
   job: ReadJob,
-  partPath: string,
+  { partial: { partPath }, rescue }: ReadTarget,
   digests: readonly Digest[],
   bad: readonly Range[],
 ): Promise<void> {
@@ -713,11 +699,11 @@ async function verifyImage(
     );
   }
   const comparison = !source.sequential
-    ? await compareMedia(source, image, {
-      chunkBytes,
-      onProgress: (progress) => context.progress(progress),
-      signal: context.signal,
-    })
+    ? await readInOrder(
+      context,
+      rescue,
+      (reading) => compareMedia(source, image, { chunkBytes, ...reading }),
+    )
     : undefined;
   if (expected === undefined && comparison !== undefined && provesSame(comparison, bad)) return;
   throw new VerifyError(
