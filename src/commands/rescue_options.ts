@@ -36,6 +36,22 @@ export interface RescueOptions {
   readonly pauseMilliseconds: number;
 }
 
+/** Those that hold, too, where bytes are needed in their order: digests, comparisons, streams. */
+export type InOrderOptions = Pick<
+  RescueOptions,
+  "onError" | "retries" | "trim" | "scrape" | "timeoutMilliseconds" | "sectorSize"
+>;
+
+/** What holds where the user says nothing else. */
+export const USUAL_IN_ORDER: InOrderOptions = {
+  onError: "rescue",
+  retries: 0,
+  trim: true,
+  scrape: true,
+  timeoutMilliseconds: undefined,
+  sectorSize: undefined,
+};
+
 /** The options, for the help. */
 export const RESCUE_OPTIONS: readonly OptionSpec[] = [
   {
@@ -69,6 +85,24 @@ export const IN_PLACE_OPTIONS: readonly string[] = [
   "wait",
   ...RESCUE_OPTIONS.map(({ name }) => name).filter((name) => name !== "on-error"),
 ];
+
+/** Names of what {@linkcode InOrderOptions} holds. */
+const IN_ORDER_NAMES: readonly string[] = [
+  "on-error",
+  "retries",
+  "no-trim",
+  "no-scrape",
+  "timeout",
+  "sector-size",
+];
+
+/** The options of verbs that read in order, for the help. */
+export const IN_ORDER_OPTIONS: readonly OptionSpec[] = RESCUE_OPTIONS
+  .filter(({ name }) => IN_ORDER_NAMES.includes(name));
+
+/** What has no meaning where bytes are needed in their order. */
+export const OUT_OF_ORDER_OPTIONS: readonly string[] = IN_PLACE_OPTIONS
+  .filter((name) => !IN_ORDER_NAMES.includes(name));
 
 /** @throws {ImagingError} `usage` */
 function refuse(name: string, value: string, hint: string): never {

@@ -32,6 +32,19 @@ export interface ReadPolicy {
   cancel?(): void;
 }
 
+/** Reads places of a medium, whatever that takes, and decides what becomes of bad ones. */
+export interface RangeReader {
+  /**
+   * Reads into memory of the same length. Places are asked for in ascending order; calls may
+   * overlap. Fewer bytes come only where the medium ends.
+   *
+   * @throws {ImagingError} when going on makes no sense.
+   */
+  read(range: Range, into: Bytes): Promise<ReadOutcome>;
+  /** Nobody waits for reads under way. */
+  cancel?(): void;
+}
+
 /** Answers of a device that does not let itself be read, at no place. */
 export const REFUSED: readonly (string | undefined)[] = [
   "ERROR_INVALID_FUNCTION",
@@ -104,12 +117,37 @@ export interface SequentialPolicyOptions {
   readonly onBad: "zero" | "fail";
 }
 
+/** The first place that cannot be read is the end. */
+export function strictReader(source: BlockSource): RangeReader {
+  return {
+    read: async ({ offset }, into) => ({ length: await source.readAt(offset, into), bad: [] }),
+    cancel: () => source.cancel?.(),
+  };
+}
+
+/** Reads as {@linkcode readWithSalvage} does. */
+export function salvagingReader(source: BlockSource): RangeReader {
+  return {
+    read: (range, into) => readWithSalvage(source, range, into),
+    cancel: () => source.cancel?.(),
+  };
+}
+
 /** From the first byte to the last, once. */
 export function sequentialPolicy(
   source: BlockSource,
-  options: SequentialPolicyOptions,
+  { chunkBytes, onBad }: SequentialPolicyOptions,
 ): ReadPolicy {
-  const { chunkBytes, onBad } = options;
+  const reader = onBad === "zero" ? salvagingReader(source) : strictReader(source);
+  return orderedPolicy(source, reader, chunkBytes);
+}
+
+/** From the first byte of `source` to the last, once, as its reader reads it. */
+export function orderedPolicy(
+  source: BlockSource,
+  reader: RangeReader,
+  chunkBytes: number,
+): ReadPolicy {
   let at = 0;
   return {
     totalBytes: source.size,
@@ -123,15 +161,13 @@ export function sequentialPolicy(
       return { offset: at - length, length };
     },
     async read(range: Range, into: Bytes): Promise<ReadOutcome> {
-      const outcome = onBad === "zero"
-        ? await readWithSalvage(source, range, into)
-        : { length: await source.readAt(range.offset, into), bad: [] };
+      const outcome = await reader.read(range, into);
       if (outcome.length < range.length && Number.isFinite(source.size)) {
         throw shortRead(source, range.offset + outcome.length);
       }
       return outcome;
     },
-    cancel: () => source.cancel?.(),
+    cancel: () => reader.cancel?.(),
   };
 }
 

@@ -1,6 +1,12 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import type { Invocation } from "../../src/commands/command.ts";
-import { RESCUE_OPTIONS, rescueOptions } from "../../src/commands/rescue_options.ts";
+import {
+  IN_ORDER_OPTIONS,
+  OUT_OF_ORDER_OPTIONS,
+  RESCUE_OPTIONS,
+  rescueOptions,
+  USUAL_IN_ORDER,
+} from "../../src/commands/rescue_options.ts";
 import { ImagingError } from "../../src/core/errors.ts";
 
 function given(options: Invocation["options"]): Invocation {
@@ -111,3 +117,21 @@ function differs(options: Invocation["options"]): boolean {
   );
   return without !== withIt;
 }
+
+Deno.test("rescue options: where bytes are needed in order, each holds or is refused", () => {
+  const inOrder = IN_ORDER_OPTIONS.map(({ name }) => name);
+  assertEquals(inOrder, [
+    "on-error",
+    "retries",
+    "no-trim",
+    "no-scrape",
+    "timeout",
+    "sector-size",
+  ]);
+  const all = [...RESCUE_OPTIONS.map(({ name }) => name), "wait"];
+  assertEquals([...inOrder, ...OUT_OF_ORDER_OPTIONS].sort(), all.sort());
+});
+
+Deno.test("rescue options: what holds in order where nothing is said", () => {
+  assertEquals({ ...rescueOptions(given({})), ...USUAL_IN_ORDER }, rescueOptions(given({})));
+});

@@ -15,6 +15,9 @@ export interface FaultySourceOptions {
   /** What the rest holds; the pattern when absent. Not closed. */
   readonly content?: BlockSource;
   readonly sectorSize?: number;
+  readonly sectorPhase?: number;
+  /** A bad area can be read by the n-th request that touches it; never when absent. */
+  readonly readableAtTry?: number;
   /** The number (from 0) of the first read that finds the drive gone: ENODEV. */
   readonly goneAtRead?: number;
   /** The drive ends here, whatever it said when it was opened. */
@@ -30,6 +33,7 @@ export class FaultySource implements BlockSource {
   readonly name = "faulty";
   readonly size: number;
   readonly sectorSize: number;
+  readonly sectorPhase: number;
   readonly #options: FaultySourceOptions;
   readonly #content: BlockSource;
   /** The requests so far, in their order. */
@@ -37,10 +41,15 @@ export class FaultySource implements BlockSource {
   readonly readSeries?: NonNullable<BlockSource["readSeries"]>;
   /** Reads that have not settled. */
   underWay = 0;
+  /** Requests that a bad area failed. */
+  failures = 0;
+  /** How many of them each bad area has failed, by where it begins. */
+  readonly #tries = new Map<number, number>();
 
   constructor(options: FaultySourceOptions) {
     this.#options = options;
     this.sectorSize = options.sectorSize ?? 512;
+    this.sectorPhase = options.sectorPhase ?? 0;
     this.size = options.map.range.length;
     this.#content = options.content ??
       new PatternSource(this.size, { sectorSize: this.sectorSize });
@@ -91,7 +100,8 @@ export class FaultySource implements BlockSource {
           osCode: "ENODEV",
         });
       }
-      if (map.ranges("-").some((bad) => intersection(bad, range) !== undefined)) {
+      if (this.#fails(map, range)) {
+        this.failures++;
         throw new ReadError(`cannot read ${this.name}: input/output error (EIO)`, offset, {
           osCode: "EIO",
         });
@@ -101,6 +111,17 @@ export class FaultySource implements BlockSource {
     } finally {
       this.underWay--;
     }
+  }
+
+  #fails(map: RangeMap, range: Range): boolean {
+    const { readableAtTry = Infinity } = this.#options;
+    for (const bad of map.ranges("-")) {
+      if (intersection(bad, range) === undefined) continue;
+      const tries = (this.#tries.get(bad.offset) ?? 0) + 1;
+      this.#tries.set(bad.offset, tries);
+      if (tries < readableAtTry) return true;
+    }
+    return false;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
