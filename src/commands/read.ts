@@ -72,6 +72,7 @@ import {
   clearMarkers,
   gaveUp,
   needsRescue,
+  noteAbandoned,
   nothingFor,
   rescueImage,
   writeMarkers,
@@ -590,6 +591,8 @@ async function copyInOrder(
     chunkBytes,
     withSaved: algorithms.length > 0 && saved !== undefined,
     onBad: ON_BAD[rescue.onError],
+    readTimeoutMilliseconds: rescue.readTimeoutMilliseconds,
+    onAbandoned: (range) => noteAbandoned(context, range, rescue.readTimeoutMilliseconds),
   });
   const { timeoutMilliseconds = Infinity } = rescue;
   const late = new AbortController();

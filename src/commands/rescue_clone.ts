@@ -5,13 +5,14 @@
 import { FIRST_BLOCK_BYTES, type FirstBlockLastSink } from "../blocks/first_block_last.ts";
 import type { PlacedDigestConsumer } from "../copy/chunk_digests.ts";
 import type { RangeMap } from "../copy/range_map.ts";
+import { READ_TIMEOUT_MILLISECONDS } from "../copy/read_watch.ts";
 import { makeChunk } from "../copy/run_copy.ts";
 import type { BlockSource, Chunk, CopyProgress } from "../core/block.ts";
 import { intersection, mergeRanges, piecesOf, type Range } from "../core/range.ts";
 import { RescueStrategy } from "../rescue/rescue_strategy.ts";
 import { runRescue } from "../rescue/run_rescue.ts";
 import type { CommandContext } from "./command.ts";
-import { rescueProgress } from "./rescue_image.ts";
+import { noteAbandoned, rescueProgress } from "./rescue_image.ts";
 
 /** A rescue onto a disk. */
 export interface CloneRescue {
@@ -56,6 +57,8 @@ export async function rescueClone(rescue: CloneRescue): Promise<readonly Range[]
     signal: context.signal,
     onFailed: (areas) => areas.forEach(({ range, status }) => map.set(range, status)),
     onProgress: (progress) => onProgress(rescueProgress(progress)),
+    readTimeoutMilliseconds: READ_TIMEOUT_MILLISECONDS,
+    onAbandoned: (range) => noteAbandoned(context, range, READ_TIMEOUT_MILLISECONDS),
   });
   const bad = mergeRanges(map.ranges("-", "*", "/", "?"));
   for (const { offset, length } of piecesOf(bad, ZERO_CHUNK_BYTES)) {

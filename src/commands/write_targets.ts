@@ -25,6 +25,7 @@ import {
   type ReadPolicy,
   sequentialPolicy,
 } from "../copy/read_policy.ts";
+import { READ_TIMEOUT_MILLISECONDS } from "../copy/read_watch.ts";
 import { resumePolicy } from "../copy/resume_policy.ts";
 import { DEFAULT_CHUNK_BYTES, DEFAULT_RING_BYTES, runCopy } from "../copy/run_copy.ts";
 import { SinkConsumer } from "../copy/sink_consumer.ts";
@@ -53,6 +54,7 @@ import type { FoundBmap } from "./bmap_files.ts";
 import { digestLines, digestsJson, hashMedium } from "./hash_medium.ts";
 import { fitTable, type FittedTable, type TableFit } from "./fit_table.ts";
 import { rescueClone } from "./rescue_clone.ts";
+import { noteAbandoned } from "./rescue_image.ts";
 import { type ApprovedTarget, targetJson } from "./targets.ts";
 
 /** What to write, and how. */
@@ -303,6 +305,8 @@ async function cloneToTarget(
     chunkBytes,
     withSaved: false,
     onBad: "stop",
+    readTimeoutMilliseconds: READ_TIMEOUT_MILLISECONDS,
+    onAbandoned: (range) => noteAbandoned(context, range, READ_TIMEOUT_MILLISECONDS),
   });
   const hashes = hashConsumers(algorithms, source.size);
   try {
