@@ -9,6 +9,9 @@ const AGAIN_MILLISECONDS = 1000;
 /** Timers that are longer fire at once. */
 const MAX_TIMER_MILLISECONDS = 2 ** 31 - 1;
 
+/** A timer that is so late tells that the whole program stood still. */
+const LATE_MILLISECONDS = 1000;
+
 /** A read under way. */
 export interface WatchedRead {
   /**
@@ -92,10 +95,16 @@ export class ReadWatch {
     if (milliseconds === Infinity || this.#isStopped) return;
     clearTimeout(this.#timer);
     const wait = Math.min(milliseconds, MAX_TIMER_MILLISECONDS);
-    this.#timer = setTimeout(() => this.#giveUp(), wait);
+    const due = performance.now() + wait;
+    this.#timer = setTimeout(() => this.#giveUp(due), wait);
   }
 
-  #giveUp(): void {
+  #giveUp(due: number): void {
+    if (performance.now() - due > LATE_MILLISECONDS) {
+      // The answer may be there, and was not looked at.
+      this.#wait(this.#limit);
+      return;
+    }
     const returned = this.#source.abandon?.();
     if (returned === undefined) {
       this.#wait(AGAIN_MILLISECONDS);

@@ -23,7 +23,7 @@ export interface BlockSource extends AsyncDisposable {
   cancel?(): void;
   /**
    * Gives up the calls under way, which do not answer. When the same medium could be opened
-   * again they reject with a {@linkcode ReadError} of code `ETIMEDOUT`, and later calls go
+   * again, and answers elsewhere, they reject with a {@linkcode ReadError} of code `ETIMEDOUT`, and later calls go
    * there; when not, they reject as for one that went away. What was read of a series is
    * still told. The system may write to the memory that these calls were given until the
    * answer settles, which may be never: before that it is neither used nor freed. Undefined,

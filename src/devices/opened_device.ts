@@ -42,6 +42,8 @@ export abstract class OpenedSource implements BlockSource {
   /** Why it could not be opened again. */
   #lost: Error | undefined;
   #hanging = 0;
+  /** A sector that could be read, the last one known. */
+  #readable: number | undefined;
 
   /** @param reopens can it be left and opened again, by `reopened`? */
   constructor({ name, size, sectorSize }: OpenedTraits, reopens: boolean) {
@@ -68,12 +70,32 @@ export abstract class OpenedSource implements BlockSource {
   async #openedAgain(opened: Promise<void>): Promise<void> {
     try {
       await opened;
+      await this.#untilItAnswers();
     } catch (error) {
       if (!(error instanceof OsError || error instanceof ImagingError)) throw error;
       this.#lost = error;
     } finally {
       this.#opening = undefined;
     }
+  }
+
+  /**
+   * Waits for an answer from where there was one before: a drive that is busy with what hangs
+   * answers nobody, and says nothing about other places by that.
+   */
+  async #untilItAnswers(): Promise<void> {
+    if (this.#readable === undefined) return;
+    try {
+      await this.transfer(this.#readable, new Uint8Array(this.sectorSize));
+    } catch (error) {
+      // An answer, too.
+      if (!(error instanceof ReadError)) throw error;
+    }
+  }
+
+  /** Something was read there. */
+  protected noteAnswer(offset: number): void {
+    this.#readable = offset - offset % this.sectorSize;
   }
 
   /**
@@ -114,7 +136,10 @@ export abstract class OpenedSource implements BlockSource {
     let problem: ReadError;
     try {
       count = await this.transfer(offset, into.subarray(0, length));
-      if (count === length) return count;
+      if (count === length) {
+        this.noteAnswer(offset);
+        return count;
+      }
       // A disk that was unplugged can also answer that it ends here.
       problem = new ReadError(`cannot read ${this.name}: it ends at ${offset + count}`, offset);
     } catch (error) {

@@ -55,7 +55,9 @@ export abstract class PosixSource extends OpenedSource {
     if (ahead) this.#second ??= this.#startThread?.();
     const threads = ahead && this.#second !== undefined ? [thread, this.#second] : [thread];
     const outcome = await readChannelSeries(this.channel, threads, reads);
-    const { error, secondError } = outcome;
+    const { error, secondError, milliseconds } = outcome;
+    const last = reads[milliseconds.length - 1];
+    if (last !== undefined) this.noteAnswer(last.offset);
     for (const each of [error, secondError]) {
       this.keep(each?.cause, ...reads.map(({ into }) => into));
     }

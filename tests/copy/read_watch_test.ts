@@ -61,6 +61,18 @@ Deno.test("nothing is given up without a limit, where it cannot be, or when it w
   for (const read of reads) read.end();
 });
 
+Deno.test("after the whole program stood still an answer is waited for again", async () => {
+  const source = new Abandonable(4096);
+  const read = new ReadWatch(source, 100).begin();
+  const end = performance.now() + 1300;
+  while (performance.now() < end);
+  await wait(0);
+  assertEquals([source.count, read.returned], [0, undefined]);
+  await wait(500);
+  assertEquals([source.count, read.hung], [1, true]);
+  read.end();
+});
+
 Deno.test("a limit of weeks is not one of a moment", async () => {
   const source = new Abandonable(4096);
   const read = new ReadWatch(source, 1e12).begin();

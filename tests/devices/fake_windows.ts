@@ -286,8 +286,10 @@ export class FakeWindows implements WindowsCalls {
     const entry = this.#describe(name, args);
     const error = this.fail(entry, this.record.push(entry) - 1);
     const isHung = this.hangs !== undefined && entry.startsWith(this.hangs);
-    if (isHung || this.hanging.isBusy) return await this.hanging.hang(name);
     const answer = this.#answers[name] as (...args: unknown[]) => ReturnType<Calls[Name]>;
+    if (isHung || this.hanging.isBusy) {
+      return await this.hanging.hang(name, () => answer(...args));
+    }
     // As on a thread: the answer comes later, the effect in the order of asking.
     const settled = attempt(() => error === undefined ? answer(...args) : refuse(name, error));
     await Promise.resolve();

@@ -87,7 +87,9 @@ class FakeThread implements LibcCalls {
     const line = this.#line(call, args);
     this.calls.push(line);
     const isHung = this.hangs !== undefined && line.startsWith(this.hangs);
-    if (isHung || this.hanging.isBusy) return this.hanging.hang(call);
+    if (isHung || this.hanging.isBusy) {
+      return this.hanging.hang(call, () => this.#answer(call, args));
+    }
     const failure = [...this.failures].find(([begin]) => `${line} `.startsWith(`${begin} `));
     if (failure !== undefined) return Promise.reject(macosFailure(call, failure[1]));
     return Promise.resolve(this.#answer(call, args));
@@ -361,6 +363,32 @@ Deno.test("a disk that hangs is opened again on another thread, read-only", asyn
   assertEquals([first?.take(), first?.disposed], [["close 3"], true]);
   await source[Symbol.asyncDispose]();
   assertEquals([second?.take(), second?.disposed, threads.length], [["close 3"], true, 2]);
+});
+
+Deno.test("a disk that answers nowhere is waited for, and says nothing about a place", async () => {
+  const threads = [new FakeThread(), new FakeThread()];
+  const [first, second] = threads as [FakeThread, FakeThread];
+  const startThread = (): FakeThread => threads.shift() ?? second;
+  const access = { queries: new SampleMac(), startThread };
+  await using source = await openMacosSource("/dev/disk4", {}, access);
+  await source.readAt(8192, new Uint8Array(512));
+  for (const thread of [first, second]) thread.hangs = "pread";
+  const codes = codesOf(source.readAt(0, new Uint8Array(512)));
+  let isTold = false;
+  codes.then(() => {
+    isTold = true;
+  });
+  await underWay();
+  const returned = source.abandon?.();
+  await underWay();
+  assertEquals([isTold, source.abandon?.()], [false, undefined]);
+  assertEquals(second.take(), [...OPEN_SOURCE, "pread 512 at 8192"]);
+  second.hangs = undefined;
+  second.hanging.answer();
+  assertEquals(await codes, ["ETIMEDOUT"]);
+  first.hangs = undefined;
+  first.hanging.answer();
+  await returned;
 });
 
 Deno.test("where another medium is in its place, a disk that hangs went away", async () => {

@@ -3,7 +3,11 @@ import { AbandonedCall } from "../../ffi/system_thread.ts";
 
 /** The calls of one thread. */
 export class HangingCalls {
-  readonly #underWay: { readonly call: string; reject(error: Error): void }[] = [];
+  readonly #underWay: {
+    readonly call: string;
+    resolve(): void;
+    reject(error: Error): void;
+  }[] = [];
   #end: PromiseWithResolvers<void> | undefined;
 
   /** Does one hang? Then those behind it do, too. */
@@ -11,12 +15,14 @@ export class HangingCalls {
     return this.#underWay.length > 0 || this.#end !== undefined;
   }
 
-  /** A call that is never answered. */
-  hang(call: string): Promise<never> {
+  /** A call that is not answered before {@linkcode answer}. */
+  hang<Result>(call: string, result: () => Result): Promise<Result> {
     if (this.#end !== undefined) {
       return Promise.reject(new AbandonedCall(call, this.#end.promise));
     }
-    return new Promise((_, reject) => this.#underWay.push({ call, reject }));
+    return new Promise((resolve, reject) =>
+      this.#underWay.push({ call, resolve: () => resolve(result()), reject })
+    );
   }
 
   abandon(): Promise<void> {
@@ -29,8 +35,9 @@ export class HangingCalls {
     return end.promise;
   }
 
-  /** The system returns from all that was given up. */
+  /** The system returns from all that hangs, be it given up or not. */
   answer(): void {
+    for (const { resolve } of this.#underWay.splice(0)) resolve();
     this.#end?.resolve();
     this.#end = undefined;
   }
