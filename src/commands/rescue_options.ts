@@ -1,10 +1,14 @@
 /** How a failing medium is read: the options of the rescue. */
 import { parseMapFile } from "../copy/map_file.ts";
 import { SAVE_INTERVAL_MILLISECONDS } from "../copy/tracked_consumer.ts";
+import { READ_TIMEOUT_MILLISECONDS } from "../copy/read_watch.ts";
 import { ImagingError } from "../core/errors.ts";
 import type { Range } from "../core/range.ts";
 import type { FileAccess } from "../devices/device.ts";
 import { bytesOption, type Invocation, isSet, type OptionSpec, valueOf } from "./command.ts";
+
+/** Shorter, and reads of slow but healthy drives would be given up. */
+const MIN_READ_TIMEOUT_MILLISECONDS = 1000;
 
 /** What to do when a place cannot be read. */
 export type OnError = "rescue" | "abort" | "zero";
@@ -25,6 +29,8 @@ export interface RescueOptions {
   readonly skip: { readonly min: number; readonly max: number } | undefined;
   /** Bytes a second: slower areas are left for later. */
   readonly minRate: number | undefined;
+  /** Milliseconds after which a request that hangs counts as failed; Infinity for never. */
+  readonly readTimeoutMilliseconds: number;
   /** Milliseconds since the last success, after which it ends. */
   readonly timeoutMilliseconds: number | undefined;
   readonly maxBadAreas: number | undefined;
@@ -65,6 +71,11 @@ export const RESCUE_OPTIONS: readonly OptionSpec[] = [
   { name: "reverse", help: "begin at the end" },
   { name: "skip-size", value: "MIN,MAX", help: "bytes to skip behind trouble" },
   { name: "min-rate", value: "N", help: "leave areas slower than N bytes a second for later" },
+  {
+    name: "read-timeout",
+    value: "SECONDS",
+    help: "a read that hangs so long has failed (60; 0: wait for ever)",
+  },
   { name: "timeout", value: "SECONDS", help: "end when nothing was read for so long" },
   { name: "max-bad-areas", value: "N", help: "end when there are more bad areas" },
   { name: "sector-size", value: "N", help: "sectors of the medium (as it says)" },
@@ -130,6 +141,15 @@ function timeoutOption(invocation: Invocation): number | undefined {
     : milliseconds;
 }
 
+function readTimeoutOption(invocation: Invocation): number {
+  const milliseconds = secondsOption(invocation, "read-timeout");
+  if (milliseconds === undefined) return READ_TIMEOUT_MILLISECONDS;
+  if (milliseconds > 0 && milliseconds < MIN_READ_TIMEOUT_MILLISECONDS) {
+    refuse("read-timeout", String(milliseconds / 1000), "give 1 or more, or 0: wait for ever");
+  }
+  return milliseconds === 0 ? Infinity : milliseconds;
+}
+
 function wordOption<Word extends string>(
   invocation: Invocation,
   name: string,
@@ -187,6 +207,7 @@ export function rescueOptions(invocation: Invocation): RescueOptions {
     reverse: isSet(invocation, "reverse"),
     skip: skipOption(invocation),
     minRate: bytesOption(invocation, "min-rate", 512),
+    readTimeoutMilliseconds: readTimeoutOption(invocation),
     timeoutMilliseconds: timeoutOption(invocation),
     maxBadAreas: countOption(invocation, "max-bad-areas"),
     sectorSize,

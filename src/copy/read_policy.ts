@@ -25,9 +25,15 @@ export interface ReadPolicy {
    * Reads a range that `next` gave, into memory of the same length. Calls may
    * overlap.
    *
+   * @param lent told, before the promise settles, when the system can still write to `into`
+   * behind that: until what it is given settles
    * @throws {ImagingError} when going on makes no sense.
    */
-  read(range: Range, into: Bytes): Promise<ReadOutcome>;
+  read(
+    range: Range,
+    into: Bytes,
+    lent?: (returned: Promise<void>) => void,
+  ): Promise<ReadOutcome>;
   /** The flow failed: nobody waits for reads under way. */
   cancel?(): void;
 }
@@ -197,7 +203,8 @@ export function changedPolicy(
       return policy.fractionRead;
     },
     next: () => policy.next(),
-    read: async (range, into) => change(range, into, await policy.read(range, into)),
+    read: async (range, into, lent) =>
+      change(range, into, await policy.read(range, into, lent)),
     cancel: () => policy.cancel?.(),
   };
 }

@@ -23,9 +23,20 @@ export interface FaultySourceOptions {
   /** The drive ends here, whatever it said when it was opened. */
   readonly endsAt?: number;
   /** Awaited before a read answers; a promise that never settles is a read that hangs. */
-  readonly delay?: (read: number, offset: number) => Promise<void> | undefined;
+  readonly delay?: (
+    read: number,
+    offset: number,
+    length: number,
+  ) => Promise<void> | undefined;
   /** Does it read several places in one go? */
   readonly series?: boolean;
+  /**
+   * How often what hangs can be given up. What was given up writes to its memory whenever
+   * something is read, as the system may; it never returns.
+   */
+  readonly abandons?: number;
+  /** The error of reads that were given up; ETIMEDOUT when absent. */
+  readonly abandonedCode?: string;
 }
 
 /** Counts and remembers its reads; see {@linkcode FaultySourceOptions}. */
@@ -39,12 +50,19 @@ export class FaultySource implements BlockSource {
   /** The requests so far, in their order. */
   readonly reads: Range[] = [];
   readonly readSeries?: NonNullable<BlockSource["readSeries"]>;
+  readonly abandon?: NonNullable<BlockSource["abandon"]>;
   /** Reads that have not settled. */
   underWay = 0;
   /** Requests that a bad area failed. */
   failures = 0;
   /** How many of them each bad area has failed, by where it begins. */
   readonly #tries = new Map<number, number>();
+  /** How often reads were given up. */
+  abandoned = 0;
+  /** Ends the reads under way. */
+  readonly #giveUp = new Set<() => void>();
+  /** Memory that reads were given which were given up. */
+  readonly #lost: Bytes[] = [];
 
   constructor(options: FaultySourceOptions) {
     this.#options = options;
@@ -53,8 +71,33 @@ export class FaultySource implements BlockSource {
     this.size = options.map.range.length;
     this.#content = options.content ??
       new PatternSource(this.size, { sectorSize: this.sectorSize });
+    if (options.abandons !== undefined) this.abandon = () => this.#abandon();
     if (options.series === true) {
       this.readSeries = (reads, ahead) => this.#readSeries(reads, ahead);
+    }
+  }
+
+  #abandon(): Promise<void> | undefined {
+    if (this.abandoned >= (this.#options.abandons ?? 0)) return undefined;
+    this.abandoned++;
+    for (const giveUp of this.#giveUp) giveUp();
+    return new Promise(() => {});
+  }
+
+  /** Waits, unless it is given up. */
+  async #wait(delay: Promise<void> | undefined, offset: number, into: Bytes): Promise<void> {
+    const given = Promise.withResolvers<void>();
+    const giveUp = (): void => {
+      this.#lost.push(into);
+      const { abandonedCode: osCode = "ETIMEDOUT" } = this.#options;
+      const message = `cannot read ${this.name} at byte ${offset}: no answer (${osCode})`;
+      given.reject(new ReadError(message, offset, { osCode }));
+    };
+    this.#giveUp.add(giveUp);
+    try {
+      await Promise.race([delay, given.promise]);
+    } finally {
+      this.#giveUp.delete(giveUp);
     }
   }
 
@@ -94,7 +137,8 @@ export class FaultySource implements BlockSource {
     try {
       // The memory is the source's until the read ends; this shows who looks too early.
       into.fill(GARBAGE_BYTE);
-      await delay?.(read, offset);
+      for (const lost of this.#lost) lost.fill(GARBAGE_BYTE);
+      await this.#wait(delay?.(read, offset, into.length), offset, into);
       if (read >= goneAtRead) {
         throw new ReadError(`cannot read ${this.name}: no such device (ENODEV)`, offset, {
           osCode: "ENODEV",
