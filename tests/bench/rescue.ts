@@ -5,12 +5,13 @@
  *
  * ```
  * deno task bench --rescue [--pairs 5] [--only WORD] [--failure MILLISECONDS]
- *   [--dead SIZE] [--direct]
+ *   [--dead SIZE] [--direct] [--sector-size 4096]
  * ```
  *
  * Failing reads cost 50 ms each, others nothing extra. A dead area of 64 MiB takes two
- * hours a run: `--dead 1M` or `--failure 1` for a quick look. `--direct` lets 512 bytes
- * fail together, as on a drive; without it the page cache between rounds to 4 KiB.
+ * hours a run, a quarter of an hour with sectors of 4096 bytes: `--dead 1M` or `--failure 1`
+ * for a quick look. `--direct` lets 512 bytes fail together, as on a drive; without it the
+ * page cache between rounds to 4 KiB.
  *
  * Needs root (losetup), nbdfuse, fusermount3 and ddrescue, and 4 GiB of memory.
  * Nothing else should run meanwhile.
@@ -26,6 +27,7 @@ import {
   type BenchDisk,
   DISK_KINDS,
   DISK_TITLES,
+  type DiskSettings,
   holdSame,
   makeBenchDisk,
   writeContent,
@@ -46,7 +48,12 @@ interface Run {
 
 interface Tool {
   readonly name: string;
-  readonly words: (device: string, image: string, map: string) => readonly string[];
+  readonly words: (
+    device: string,
+    image: string,
+    map: string,
+    sectorSize: number,
+  ) => readonly string[];
 }
 
 const OURS: Tool = {
@@ -64,7 +71,9 @@ const OURS: Tool = {
 };
 const THEIRS: Tool = {
   name: "ddrescue -d",
-  words: (device, image, map) => ["ddrescue", "-q", "-d", device, image, map],
+  words: (device, image, map, sectorSize) => [
+    ...["ddrescue", "-q", "-d", `--sector-size=${sectorSize}`, device, image, map],
+  ],
 };
 
 /** Bytes that a file takes; 0 when there is none. */
@@ -84,7 +93,7 @@ async function measure(tool: Tool, folder: TemporaryFolder, bench: BenchDisk): P
   }
   await dropCaches();
   await bench.disk.counts();
-  const [program = "", ...args] = tool.words(bench.disk.path, image, map);
+  const [program = "", ...args] = tool.words(bench.disk.path, image, map, bench.sectorSize);
   const start = performance.now();
   const child = new Deno.Command(program, {
     args,
@@ -183,14 +192,9 @@ const REQUEST_BYTES = 64 * 1024;
 async function healthySeconds(
   folder: TemporaryFolder,
   content: string,
-  direct: boolean,
+  settings: DiskSettings,
 ): Promise<number> {
-  const bench = await makeBenchDisk(folder, content, {
-    kind: "healthy",
-    failureMilliseconds: 0,
-    deadBytes: 0,
-    direct,
-  });
+  const bench = await makeBenchDisk(folder, content, { ...settings, kind: "healthy" });
   await using _disk = bench.disk;
   const times: number[] = [];
   for (let run = 0; run < 3; run++) {
@@ -222,9 +226,9 @@ function printLimit(
 
 async function main(): Promise<void> {
   const options = parseArgs(Deno.args, {
-    string: ["pairs", "only", "failure", "dead"],
+    string: ["pairs", "only", "failure", "dead", "sector-size"],
     boolean: ["direct"],
-    default: { pairs: "5", failure: "50", dead: "64M" },
+    default: { pairs: "5", failure: "50", dead: "64M", "sector-size": "512" },
   });
   await using outside = await TemporaryFolder.create();
   await using _memory = await Mounted.memory(await outside.folder("memory"), 4 * 2 ** 30);
@@ -235,12 +239,14 @@ async function main(): Promise<void> {
   print("device", "measure", OURS.name, THEIRS.name, "ratio", "limit");
   for (const kind of DISK_KINDS) {
     if (!kind.includes(options.only ?? "")) continue;
-    const bench = await makeBenchDisk(folder, content, {
+    const settings = {
       kind,
       failureMilliseconds: Number(options.failure),
       deadBytes: parseByteCount(options.dead) ?? 64 * 2 ** 20,
       direct: options.direct,
-    });
+      sectorSize: Number(options["sector-size"]),
+    };
+    const bench = await makeBenchDisk(folder, content, settings);
     await using _disk = bench.disk;
     const pairs: (readonly [Run, Run])[] = [];
     for (let pair = 0; pair < Number(options.pairs); pair++) {
@@ -250,7 +256,7 @@ async function main(): Promise<void> {
     printRows(DISK_TITLES[kind], bench, pairs);
     if (kind !== "scattered") continue;
     const theirs = median(pairs.map(([, run]) => run.secondsTo99));
-    const seconds = await healthySeconds(folder, content, options.direct);
+    const seconds = await healthySeconds(folder, content, settings);
     printLimit(bench, Number(options.failure), seconds, theirs);
   }
 }

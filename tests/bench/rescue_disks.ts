@@ -26,6 +26,8 @@ export interface DiskSettings {
   readonly deadBytes: number;
   /** Past the page cache of the file below: 512 bytes fail together, not 4096. */
   readonly direct: boolean;
+  /** Bytes: 512 or 4096. */
+  readonly sectorSize: number;
 }
 
 /** A device of the bench and what can be read of it. */
@@ -38,28 +40,30 @@ export interface BenchDisk {
   readonly readableBytes: number;
   /** The file that holds what should be read. */
   readonly content: string;
+  /** Bytes. */
+  readonly sectorSize: number;
 }
 
 /** Makes one; `content` is shared by all. */
 export async function makeBenchDisk(
   folder: TemporaryFolder,
   content: string,
-  { kind, failureMilliseconds, deadBytes, direct }: DiskSettings,
+  { kind, failureMilliseconds, deadBytes, direct, sectorSize }: DiskSettings,
 ): Promise<BenchDisk> {
   const size = 2 ** 30;
   const bad = kind === "healthy" ? [] : benchFaults(kind, 512, 1, deadBytes).bad;
   const disk = await FailingDisk.create(
     folder,
     { file: content, bad, failureMilliseconds },
-    { direct },
+    { direct, sectorSize },
   );
   const lost = kind === "healthy"
     ? []
-    : direct
+    : direct && sectorSize === 512
     ? bad
     : benchFaults(kind, 4096, 1, deadBytes).bad;
   const lostBytes = lost.reduce((sum, range) => sum + range.length, 0);
-  return { disk, size, bad, readableBytes: size - lostBytes, content };
+  return { disk, size, bad, readableBytes: size - lostBytes, content, sectorSize };
 }
 
 /** Writes the content: no block of it is zero, so that nothing of an image is a hole. */
