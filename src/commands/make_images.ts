@@ -47,6 +47,8 @@ export interface ImagesPlan {
   /** What else looks at the bytes. */
   readonly witnesses?: readonly ChunkConsumer[] | undefined;
   readonly onProgress?: ((progress: CopyProgress) => void) | undefined;
+  /** Ends the reading; that of the context where it is absent. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What became of one of the images. */
@@ -93,7 +95,7 @@ export async function makeImages(plan: ImagesPlan): Promise<MadeImages> {
     ],
     chunkBytes,
     onProgress: (progress) => (plan.onProgress ?? context.progress)(progress),
-    signal: context.signal,
+    signal: plan.signal ?? context.signal,
   });
   const written = results.slice(0, targets.length) as MemberResult<ImageSummary>[];
   const all = await Promise.all(hashes.map(({ result }) => result));

@@ -27,6 +27,10 @@ export interface SourceIdentity {
   readonly serial: string | null;
   /** Absent where all of it is imaged; otherwise the same for the same choice. */
   readonly selection?: string | undefined;
+  /** Name of the file that the map speaks of, where that is not to become the image. */
+  readonly file?: string | undefined;
+  /** Paths of the images that are made with it; not compared. */
+  readonly images?: readonly string[] | undefined;
 }
 
 /** In words. */
@@ -37,6 +41,7 @@ const IDENTITY_FIELDS: readonly (readonly [field: keyof SourceIdentity, name: st
   ["model", "model"],
   ["serial", "serial number"],
   ["selection", "choice of what is copied (--used, --allocated)"],
+  ["file", "file of what was rescued"],
 ];
 
 /** Marks the comment line that holds the identity. */
@@ -70,6 +75,8 @@ export interface PartialImageOptions {
   readonly sparse: boolean;
   /** Is the file of the final name what the map speaks of, and not yet complete? */
   readonly adopt: boolean;
+  /** The image that a finished map belongs to; `path` where it is absent. */
+  readonly imagePath?: string | undefined;
 }
 
 /** The identity of what is read. */
@@ -163,7 +170,7 @@ export class PartialImage implements AsyncDisposable {
         : parseMapFile(new TextDecoder().decode(content), mapPath);
       // The map of a finished image that is about to be replaced is not one of a part.
       const isLeftOver = found !== undefined && file === undefined && isFinished(found) &&
-        (await backend.locate(path)).kind === "file";
+        (await backend.locate(options.imagePath ?? path)).kind === "file";
       if (found === undefined || isLeftOver) {
         if (file !== undefined) throw mapMissing(partPath, mapPath);
         const map = new RangeMap({ offset: 0, length: source.size });
@@ -209,8 +216,12 @@ export class PartialImage implements AsyncDisposable {
   }
 
   /** Saves the map; the caller has made durable what it claims. */
-  async saveMap(map: RangeMap, stage: RescueStage = COPYING): Promise<void> {
-    const { files, mapPath, identity } = this.#options;
+  async saveMap(
+    map: RangeMap,
+    stage: RescueStage = COPYING,
+    identity: SourceIdentity = this.#options.identity,
+  ): Promise<void> {
+    const { files, mapPath } = this.#options;
     await files.writeAtomically(mapPath, mapText(map, stage, identity));
   }
 

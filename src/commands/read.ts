@@ -3,12 +3,12 @@ import { WatchedSource } from "../blocks/watched_source.ts";
 import { compareMedia, provesSame } from "../copy/compare_media.ts";
 import { type Digest, hashConsumers } from "../copy/hash_consumers.ts";
 import type { Area, RangeMap } from "../copy/range_map.ts";
-import { GONE, sequentialPolicy } from "../copy/read_policy.ts";
+import { sequentialPolicy } from "../copy/read_policy.ts";
 import { resumePolicy } from "../copy/resume_policy.ts";
 import { DEFAULT_CHUNK_BYTES, runCopy } from "../copy/run_copy.ts";
-import { SAVE_INTERVAL_MILLISECONDS, TrackedConsumer } from "../copy/tracked_consumer.ts";
+import { TrackedConsumer } from "../copy/tracked_consumer.ts";
 import type { BlockSource, ChunkConsumer, CopyProgress } from "../core/block.ts";
-import { ImagingError, ReadError, VerifyError } from "../core/errors.ts";
+import { ImagingError, VerifyError } from "../core/errors.ts";
 import { mergeRanges, type Range, totalLength } from "../core/range.ts";
 import { formatBytes } from "../core/units.ts";
 import type { FileAccess } from "../devices/device.ts";
@@ -32,6 +32,7 @@ import {
   SHARED_OPTIONS,
   valueOf,
 } from "./command.ts";
+import { closedInTime } from "./closed_in_time.ts";
 import { writeDigestFiles } from "./digest_files.ts";
 import { checkSettings, IMAGE_OPTIONS } from "./evidence_options.ts";
 import { bmapOption, mapImage } from "./bmap_files.ts";
@@ -43,6 +44,7 @@ import {
   usedRanges,
 } from "./content_selection.ts";
 import { digestLines, digestsJson, hashMedium } from "./hash_medium.ts";
+import { intervalOption, saveAfterFailure } from "./map_saving.ts";
 import { chosenPart, openMedium } from "./open_medium.ts";
 import { identityOf, isUnfinished, PartialImage, type RescueStage } from "./partial_image.ts";
 import {
@@ -83,13 +85,7 @@ import {
   type RescueOptions,
   rescueOptions,
 } from "./rescue_options.ts";
-import { isStillThere, waitForDevice } from "./wait_for_device.ts";
-
-/** After a failure: how long saving the map may take. */
-const LAST_SAVE_MILLISECONDS = 400;
-
-/** At the end: how long closing the device may take. */
-const CLOSE_MILLISECONDS = 1000;
+import { withPatience } from "./wait_for_device.ts";
 
 /** How exactly `--timeout` is kept. */
 const TICK_MILLISECONDS = 100;
@@ -114,9 +110,12 @@ export const read: Command = {
     "the image behind the last partition; --used leaves out what file systems do not use, and " +
     "with it what was deleted: for a small backup, not for evidence. Whatever is not " +
     "understood with certainty is copied whole, and named; IMAGE.json says what was left out.",
-    "Evidence containers (.E01, .S01, .aff) and split images (.001) are written in one go, " +
-    "in order: unreadable sectors are zeros in them and are named; after an interruption " +
-    "they are begun anew. A failing disk is better rescued into an .img and converted.",
+    "Evidence containers (.E01, .S01, .aff), split and packed images, and two images at once " +
+    "(--also) are written in order, in one go. At the first trouble the rest is rescued into " +
+    "a file beside them, IMAGE.rescue.part, which takes up to the room of that rest until all " +
+    "is done; then the image goes on from there. After an interruption the same command " +
+    "begins the image anew, and goes on with the rescue: nothing that was rescued is read " +
+    "from the disk again. Unreadable sectors cannot be tried again in a finished container.",
   ],
   examples: [
     "sectorshot read /dev/sdb card.img",
@@ -151,29 +150,17 @@ export const read: Command = {
 };
 
 async function run(invocation: Invocation, context: CommandContext): Promise<CommandResult> {
-  if (!isSet(invocation, "wait")) return await readOnce(invocation, context);
-  for (;;) {
-    let gone: ReadError;
-    const path = positional(invocation, 0);
-    const before = await context.backend.locate(path);
-    try {
-      return await readOnce(invocation, context);
-    } catch (error) {
-      if (!(error instanceof ReadError)) throw error;
-      // One that ends early, or fails everywhere, may be gone, too.
-      const isGone = GONE.includes(error.osCode) ||
-        !await isStillThere(context, path, before);
-      if (!isGone) throw error;
-      gone = error;
-    }
-    context.note({ level: "warning", message: `${gone.message}: waiting for it` });
-    await waitForDevice(context, path, before);
-  }
+  const ownParts = new Set<string>();
+  const attempt = (): Promise<CommandResult> => readOnce(invocation, context, ownParts);
+  if (!isSet(invocation, "wait")) return await attempt();
+  return await withPatience(context, positional(invocation, 0), attempt);
 }
 
+/** `ownParts`: unfinished files that this process made, and may begin anew. */
 async function readOnce(
   invocation: Invocation,
   context: CommandContext,
+  ownParts: Set<string>,
 ): Promise<CommandResult> {
   const imagePath = positional(invocation, 1);
   const algorithms = hashOption(invocation);
@@ -190,7 +177,7 @@ async function readOnce(
   }
   if (format === undefined) checkForStream(invocation);
   else if (isOnePass(invocation, format)) {
-    return await readInOnePass(invocation, context, format);
+    return await readInOnePass(invocation, context, format, ownParts);
   }
   if (format !== undefined) checkSettings(invocation, [format]);
   await using files = context.backend.openFiles();
@@ -297,18 +284,6 @@ async function readOnce(
   });
 }
 
-/** A device that hangs holds up its own closing, too: the end does not wait for that. */
-function closedInTime(medium: AsyncDisposable): AsyncDisposable {
-  return {
-    async [Symbol.asyncDispose](): Promise<void> {
-      const late = Promise.withResolvers<void>();
-      const timer = setTimeout(late.resolve, CLOSE_MILLISECONDS);
-      await Promise.race([medium[Symbol.asyncDispose](), late.promise]);
-      clearTimeout(timer);
-    },
-  };
-}
-
 /** What is read, and how. */
 interface ReadJob {
   readonly context: CommandContext;
@@ -355,16 +330,6 @@ interface WrittenFacts extends
   > {
   /** Of the map; absent where there is none. */
   readonly areas: readonly Area[] | undefined;
-}
-
-function intervalOption(invocation: Invocation): number {
-  const text = valueOf(invocation, "map-interval");
-  if (text === undefined) return SAVE_INTERVAL_MILLISECONDS;
-  const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
-  if (seconds >= 0.01 && seconds <= 3600) return seconds * 1000;
-  throw new ImagingError("usage", `cannot use --map-interval ${text}`, {
-    hint: "give seconds, from 0.01 to 3600",
-  });
 }
 
 /** Options that speak of an image file, or of what lies beside it. */
@@ -668,25 +633,6 @@ function unfinishedResult(job: ReadJob, partPath: string, map: RangeMap): Comman
       seconds,
     },
   };
-}
-
-/** After a failure: what was written is still worth keeping. */
-async function saveAfterFailure(
-  context: CommandContext,
-  tracked: TrackedConsumer<ImageSummary>,
-): Promise<void> {
-  const late = Promise.withResolvers<"late">();
-  const timer = setTimeout(() => late.resolve("late"), LAST_SAVE_MILLISECONDS);
-  const saving = tracked.saveNow().catch((error: unknown) => {
-    if (!(error instanceof ImagingError)) throw error;
-    context.note({
-      level: "warning",
-      message: `the map could not be brought up to date (${error.message}); ` +
-        "the one saved before still holds, so a little more is read again",
-    });
-  });
-  await (context.signal.aborted ? Promise.race([saving, late.promise]) : saving);
-  clearTimeout(timer);
 }
 
 /** Reads the image again, from the medium where the system lets us, and compares. */

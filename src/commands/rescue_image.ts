@@ -27,6 +27,8 @@ export interface ImageRescue {
   readonly options: RescueOptions;
   /** Only these places; all where it is absent. */
   readonly domain: readonly Range[] | undefined;
+  /** Ends it; that of the context where it is absent. */
+  readonly signal?: AbortSignal | undefined;
   onProgress(progress: CopyProgress): void;
   /** Told what the map's status line shall say from now on. */
   onStage(stage: RescueStage): void;
@@ -80,7 +82,7 @@ export async function rescueImage(rescue: ImageRescue): Promise<void> {
     // Also what the map called unreadable: that is what is tried again.
     consumer: { name: tracked.name, consume: (chunk) => tracked.write(chunk) },
     strategy,
-    signal: context.signal,
+    signal: rescue.signal ?? context.signal,
     onFailed: (areas) => areas.forEach(({ range, status }) => tracked.mark(range, status)),
     onPhase: (phase, pass) => {
       onStage({ phase, pass, position: strategy.position });

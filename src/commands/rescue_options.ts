@@ -3,7 +3,14 @@ import { parseMapFile } from "../copy/map_file.ts";
 import { ImagingError } from "../core/errors.ts";
 import type { Range } from "../core/range.ts";
 import type { FileAccess } from "../devices/device.ts";
-import { bytesOption, type Invocation, isSet, type OptionSpec, valueOf } from "./command.ts";
+import {
+  bytesOption,
+  firstSet,
+  type Invocation,
+  isSet,
+  type OptionSpec,
+  valueOf,
+} from "./command.ts";
 
 /** What to do when a place cannot be read. */
 export type OnError = "rescue" | "abort" | "zero";
@@ -61,6 +68,52 @@ export const IN_PLACE_OPTIONS: readonly string[] = [
   "wait",
   ...RESCUE_OPTIONS.map(({ name }) => name).filter((name) => name !== "on-error"),
 ];
+
+/** What says how something is rescued, and where the map of it is. */
+const OF_A_RESCUE: readonly string[] = [
+  "map",
+  "map-interval",
+  ...IN_PLACE_OPTIONS.filter((name) => name !== "wait"),
+];
+
+/**
+ * Refuses what has no meaning for an image that is written in order, in one go.
+ *
+ * @throws {ImagingError} `usage`
+ */
+export function checkInOrder(invocation: Invocation): void {
+  const hasMarkers = valueOf(invocation, "fill") === "marker";
+  const whole = firstSet(invocation, ["domain"]) ?? (hasMarkers ? "fill" : undefined);
+  if (whole !== undefined) {
+    throw new ImagingError(
+      "usage",
+      `cannot use --${whole} here: these images are written in order, in one go`,
+      {
+        hint: "rescue the medium into an .img first, then use `sectorshot convert`: " +
+          "it knows the unreadable sectors",
+      },
+    );
+  }
+  const onError = valueOf(invocation, "on-error") ?? "rescue";
+  const idle = firstSet(invocation, OF_A_RESCUE);
+  if (onError === "rescue" || idle === undefined) return;
+  throw new ImagingError("usage", `cannot use --${idle} with --on-error ${onError}`, {
+    hint: "leave out one of them",
+  });
+}
+
+/**
+ * Refuses what has no meaning for a stream that goes into such an image.
+ *
+ * @throws {ImagingError} `usage`
+ */
+export function checkStreamInOrder(invocation: Invocation): void {
+  const name = firstSet(invocation, ["wait", ...OF_A_RESCUE]);
+  if (name === undefined) return;
+  throw new ImagingError("usage", `cannot use --${name} here: a stream comes once, in order`, {
+    hint: `leave out --${name}`,
+  });
+}
 
 /** @throws {ImagingError} `usage` */
 function refuse(name: string, value: string, hint: string): never {
