@@ -236,8 +236,9 @@ function shared<Result>(
 
 /** A policy whose chunks also tell of places that are known to be unreadable. */
 export function markingPolicy(policy: ReadPolicy, known: () => readonly Range[]): ReadPolicy {
-  return changedPolicy(policy, (range, _into, { length, bad }) => {
+  return changedPolicy(policy, (range, _into, outcome) => {
+    const { bad } = outcome;
     const marked = known().flatMap((area) => intersection(area, range) ?? []);
-    return { length, bad: marked.length === 0 ? bad : mergeRanges([...bad, ...marked]) };
+    return { ...outcome, bad: marked.length === 0 ? bad : mergeRanges([...bad, ...marked]) };
   });
 }

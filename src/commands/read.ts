@@ -32,7 +32,6 @@ import {
   SHARED_OPTIONS,
   valueOf,
 } from "./command.ts";
-import { closedInTime } from "./closed_in_time.ts";
 import { writeDigestFiles } from "./digest_files.ts";
 import { checkSettings, IMAGE_OPTIONS } from "./evidence_options.ts";
 import { bmapOption, mapImage } from "./bmap_files.ts";
@@ -45,7 +44,7 @@ import {
 } from "./content_selection.ts";
 import { digestLines, digestsJson, hashMedium } from "./hash_medium.ts";
 import { intervalOption, saveAfterFailure } from "./map_saving.ts";
-import { chosenPart, openMedium } from "./open_medium.ts";
+import { chosenPart, closedInTime, openMedium } from "./open_medium.ts";
 import { identityOf, isUnfinished, PartialImage, type RescueStage } from "./partial_image.ts";
 import {
   checkDestination,

@@ -35,7 +35,6 @@ import {
   selectContent,
   usedRanges,
 } from "./content_selection.ts";
-import { closedInTime } from "./closed_in_time.ts";
 import { rescueFor, rescueNames, type RescueRemains } from "./container_rescue.ts";
 import { rawPathOf, writeDigestFiles } from "./digest_files.ts";
 import { evidenceOf, packingOptions } from "./evidence_options.ts";
@@ -50,7 +49,7 @@ import {
   makeImages,
 } from "./make_images.ts";
 import { intervalOption } from "./map_saving.ts";
-import { chosenPart, openMedium } from "./open_medium.ts";
+import { chosenPart, closedInTime, openMedium } from "./open_medium.ts";
 import { identityOf } from "./partial_image.ts";
 import { checkDestination, checkNames, warnAboutSelf } from "./read_destination.ts";
 import { checkReportNames, mapAreas, onSource, writeReport } from "./report_files.ts";

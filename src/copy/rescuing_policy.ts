@@ -42,6 +42,9 @@ export interface RescuingPolicyOptions {
   ): Promise<Rescued>;
 }
 
+/** A read, as {@linkcode ReadPolicy.read} is asked for it. */
+type Request = Parameters<ReadPolicy["read"]>;
+
 /** See the head of this file. */
 export class RescuingPolicy implements ReadPolicy {
   readonly totalBytes: number;
@@ -95,26 +98,31 @@ export class RescuingPolicy implements ReadPolicy {
     return range.length > 0 ? range : undefined;
   }
 
-  async read(range: Range, into: Bytes): Promise<ReadOutcome> {
-    const outcome = this.#ofHead.delete(range.offset)
-      ? await this.#readHead(range, into)
-      : undefined;
-    return outcome ?? await this.#readRescued(range, into);
+  async read(...request: Request): Promise<ReadOutcome> {
+    const [range, into] = request;
+    if (!this.#ofHead.delete(range.offset)) return await this.#readRescued(range, into);
+    const outcome = await this.#readHead(request);
+    if (outcome !== undefined) return outcome;
+    // Who knows whether a device that failed has really let go of the memory it was given.
+    const bytes = new Uint8Array(range.length);
+    return { ...await this.#readRescued(range, bytes), bytes };
   }
 
   cancel(): void {
     this.#cancelled.abort();
+    this.#head.cancel?.();
     this.#options.source.cancel?.();
   }
 
   /** Undefined when it is trouble, or lies behind such. */
-  async #readHead(range: Range, into: Bytes): Promise<ReadOutcome | undefined> {
+  async #readHead(request: Request): Promise<ReadOutcome | undefined> {
+    const [range, into] = request;
     const before = this.#decided;
     const decided = Promise.withResolvers<void>();
     this.#decided = decided.promise;
     if (this.#headReads++ === 0) this.#successAt = performance.now();
     try {
-      const outcome = await this.#head.read(range, into);
+      const outcome = await this.#head.read(...request);
       // In order: what lies behind trouble is of the rescue, also when it came sooner.
       await before;
       const isWhole = outcome.length === range.length;
