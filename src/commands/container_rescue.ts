@@ -49,8 +49,8 @@ export interface ContainerRescueOptions {
   readonly chunkBytes: number;
   readonly sparse: boolean;
   readonly intervalMilliseconds: number;
-  /** Told while the rescue lasts; bytes of the source. */
-  onProgress(progress: CopyProgress): void;
+  /** Told while the rescue lasts. `readBytes`: of the source, by this run. */
+  onProgress(progress: CopyProgress, readBytes: number): void;
 }
 
 /** What stays of a rescue behind a complete image. */
@@ -80,6 +80,8 @@ export class ContainerRescue implements AsyncDisposable {
   /** Images that an earlier run of the same source was making. */
   readonly #begun: readonly string[];
   #partial: PartialImage | undefined;
+  /** Where the rescue began. */
+  #from = 0;
   #running: Promise<Rescued> | undefined;
   #content: BlockSource | undefined;
 
@@ -158,6 +160,12 @@ export class ContainerRescue implements AsyncDisposable {
     return this.#content === undefined ? "rescuing" : "rescued";
   }
 
+  /** How far the images are, when all is rescued: of what they waited for. */
+  written({ doneBytes, totalBytes, ...rest }: CopyProgress): CopyProgress {
+    const from = this.#from;
+    return { ...rest, doneBytes: doneBytes - from, totalBytes: totalBytes - from };
+  }
+
   /** The error to show for one that ended the reading. */
   reasonFor(error: unknown): unknown {
     const { context, source, options } = this.#options;
@@ -219,13 +227,14 @@ export class ContainerRescue implements AsyncDisposable {
   ): Promise<Rescued> {
     const { context, imagePath, source, begin, sparse } = this.#options;
     clearInterval(this.#timer);
+    this.#from = from;
     const rest = formatBytes(source.size - from);
     const path = rescuePartPath(imagePath);
     context.note({
       level: "warning",
       message: this.savedBytes > 0
         ? `from byte ${begin + from} on, what is left is rescued first, into ${path}`
-        : `trouble at byte ${begin + from} of ${source.name}: what lies from there on is ` +
+        : `trouble behind byte ${begin + from} of ${source.name}: what lies from there on is ` +
           `rescued first, into ${path}, which takes up to ${rest} until ${imagePath} is complete`,
     });
     if (this.#partial === undefined) await checkFileLimit(context, path, source.size, sparse);
@@ -272,12 +281,10 @@ export class ContainerRescue implements AsyncDisposable {
         options,
         domain,
         signal: AbortSignal.any([context.signal, signal]),
-        onProgress: (progress) =>
-          this.#options.onProgress({
-            ...progress,
-            doneBytes: from + progress.doneBytes,
-            totalBytes: size,
-          }),
+        onProgress: (progress) => {
+          const readBytes = from + progress.doneBytes - this.savedBytes;
+          this.#options.onProgress(progress, readBytes);
+        },
         onStage: (now) => {
           stage = now;
         },

@@ -132,9 +132,9 @@ export async function readInOnePass(
   const parts = formats.map(({ path }) => `${path}.part`).join(" and ");
   context.whenCancelled(`what came is in ${parts}; it cannot be gone on with`);
   let readSeconds = 0;
-  const onRead = (progress: CopyProgress, savedBytes = 0): void => {
+  const onRead = (progress: CopyProgress, readBytes = progress.doneBytes): void => {
     readSeconds = (performance.now() - startedAt) / 1000;
-    curve.add(readSeconds, progress.doneBytes - savedBytes);
+    curve.add(readSeconds, readBytes);
     context.progress(progress);
   };
   const rescue = await rescueFor({
@@ -150,7 +150,7 @@ export async function readInOnePass(
     chunkBytes,
     sparse,
     intervalMilliseconds,
-    onProgress: (progress) => onRead(progress, rescue?.savedBytes),
+    onProgress: onRead,
   });
   if (rescue !== undefined) outputs.use(rescue);
   const targets: ImageTarget[] = [];
@@ -201,10 +201,9 @@ export async function readInOnePass(
     verify: isSet(invocation, "verify"),
     witnesses: [windows?.consumer, bmap?.consumer].filter((each) => each !== undefined),
     onProgress: (progress) => {
-      const stage = rescue?.stage ?? "in order";
-      if (stage === "in order") onRead(progress);
-      // What is written meanwhile was read before.
-      else if (stage === "rescued") context.progress(progress);
+      // While a rescue lasts only what was read before it is written.
+      if (rescue === undefined || rescue.stage === "in order") onRead(progress);
+      else if (rescue.stage === "rescued") context.progress(rescue.written(progress));
     },
   }).catch((error: unknown) => {
     throw rescue?.reasonFor(error) ?? error;
