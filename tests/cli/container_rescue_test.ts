@@ -1,6 +1,19 @@
 /** Failing disks that are read into images which can only be written in order. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { type ByteRange, NbdDisk } from "../support/bad_disk.ts";
+import {
+  assertE01,
+  assertFinalMap,
+  CHUNK,
+  CLUSTERED,
+  interrupted,
+  makePatient,
+  MIB,
+  namesOf,
+  PATIENT_TOOLS,
+  SCATTERED,
+  SLOW_BAD,
+  SLOW_SIZE,
+} from "../support/container_patient.ts";
 import { FAILING_DISK_TOOLS, FailingDisk } from "../support/failing_disk.ts";
 import { linuxTest } from "../support/linux_test.ts";
 import {
@@ -10,91 +23,13 @@ import {
   bytesOf,
   diskContent,
   failingDisk,
-  faultyPlaces,
-  PluggedDisk,
-  RESCUE_DISK_TOOLS,
   withZerosAt,
 } from "../support/rescue_disks.ts";
-import { digestOf, run, runCli, RunningCli, tryRun } from "../support/run_cli.ts";
-import { exists, Mounted, TemporaryFolder } from "../support/temporary.ts";
+import { digestOf, run, runCli, tryRun } from "../support/run_cli.ts";
+import { TemporaryFolder } from "../support/temporary.ts";
 import { needs } from "../support/tools.ts";
 
-const ignore = needs(...RESCUE_DISK_TOOLS, "cmp", "ewfverify", "ewfexport", "ewfinfo");
-const MIB = 1024 * 1024;
-const SIZE = 12 * MIB;
-
-/** Bytes that are read in one go, and so begin a rescue together. */
-const CHUNK = 4 * MIB;
-
-/** A disk in a file, and what a complete image of it holds. */
-interface Patient {
-  readonly file: string;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly expected: string;
-}
-
-async function makePatient(
-  folder: TemporaryFolder,
-  bad: readonly ByteRange[],
-  size = SIZE,
-): Promise<Patient> {
-  const bytes = diskContent(size);
-  const file = await folder.write("disk", bytes);
-  const expected = await folder.write("expected", withZerosAt(bytes, bad));
-  return { file, bytes, expected };
-}
-
-/** Single bad sectors, at odd places, behind the first chunk. */
-const SCATTERED: readonly ByteRange[] = [5, 6.3, 7.7, 9, 10.2].map((place) => ({
-  offset: Math.floor(place * MIB / 512) * 512,
-  length: 512,
-}));
-
-/** Clusters of bad sectors, the first of them in the first chunk. */
-const CLUSTERED = faultyPlaces("clusters", SIZE, 4);
-
-/** The bad sectors that an E01 lists, as ewfinfo shows them: ranges of sectors. */
-async function badSectorsOf(image: string): Promise<string[]> {
-  const { stdout } = await tryRun("ewfinfo", [image]);
-  return [...stdout.matchAll(/(\d+) - (\d+)(?= |\()/g)].map(([text]) => text);
-}
-
-/** Proves that an E01 is sound and holds what it should, as other programs see it. */
-async function assertE01(
-  folder: TemporaryFolder,
-  image: string,
-  { expected }: Patient,
-  bad: readonly ByteRange[],
-): Promise<void> {
-  await run("ewfverify", ["-q", image]);
-  const raw = folder.file(`theirs_${crypto.randomUUID()}`);
-  await run("ewfexport", ["-q", "-u", "-f", "raw", "-t", raw, image]);
-  await run("cmp", [expected, `${raw}.raw`]);
-  assertEquals(
-    await badSectorsOf(image),
-    bad.map(({ offset, length }) => `${offset / 512} - ${(offset + length) / 512 - 1}`),
-  );
-}
-
-/** Proves that a map that stays calls everything rescued but these places. */
-async function assertFinalMap(
-  map: string,
-  bad: readonly ByteRange[],
-  size = SIZE,
-): Promise<void> {
-  await assertMapIsValid(map, size);
-  assertEquals(await areasInMap(map, "-"), bad);
-  assertEquals(await areasInMap(map, "?*/"), []);
-}
-
-/** What lies in the folder of an image, and begins with its name. */
-async function namesOf(folder: TemporaryFolder, name: string): Promise<string[]> {
-  return (await folder.names()).filter((each) => each.startsWith(name));
-}
-
-async function rescuedBytes(map: string): Promise<number> {
-  return await exists(map) ? bytesOf(await areasInMap(map, "+")) : 0;
-}
+const ignore = needs(...PATIENT_TOOLS);
 
 for (const [name, bad] of [["scattered", SCATTERED], ["clustered", CLUSTERED]] as const) {
   linuxTest({
@@ -211,27 +146,6 @@ linuxTest({
   },
 });
 
-/** A disk on which rescuing takes its time, and that counts what is read of it. */
-const SLOW_BAD: readonly ByteRange[] = [6, 9, 13, 17, 19, 21].map((place) => ({
-  offset: place * MIB + 512 * 3,
-  length: 512 * 3,
-}));
-const SLOW_SIZE = 24 * MIB;
-
-/** Runs until much is rescued, and ends it by a signal; answers what the map knows then. */
-async function interrupted(
-  args: readonly string[],
-  map: string,
-  signal: Deno.Signal,
-): Promise<{ readonly rescued: readonly ByteRange[]; readonly stderr: string }> {
-  await using running = RunningCli.start([...args, "--map-interval=0.05"]);
-  await running.until("much is rescued", async () => await rescuedBytes(map) > 12 * MIB);
-  running.signal(signal);
-  const { code, stderr } = await running.end();
-  assertEquals(code, signal === "SIGKILL" ? 137 : 130, stderr);
-  return { rescued: await areasInMap(map, "+"), stderr };
-}
-
 for (const signal of ["SIGKILL", "SIGINT"] as const) {
   linuxTest({
     name: `container rescue: after ${signal} the same command reads nothing rescued again`,
@@ -315,209 +229,6 @@ linuxTest({
     const again = await runCli(["read", disk.path, image, "--retries=1"]);
     assertEquals(again.code, 4, again.stderr);
     await run("cmp", [patient.expected, image]);
-  },
-});
-
-for (const waits of [false, true]) {
-  linuxTest({
-    name: `container rescue: the device goes away and comes back${waits ? ", --wait" : ""}`,
-    ignore: ignore || needs("blockdev"),
-    async fn(): Promise<void> {
-      await using folder = await TemporaryFolder.create();
-      const patient = await makePatient(folder, SCATTERED);
-      await using disk = new PluggedDisk(folder, SCATTERED, {
-        direct: true,
-        delayMilliseconds: 2,
-      });
-      await disk.plugIn(patient.file);
-      const image = folder.file("case.E01");
-      const map = `${image}.map`;
-      const args = ["read", disk.path, image, "--map-interval=0.05"];
-      await using running = RunningCli.start(waits ? [...args, "--wait"] : args);
-      await running.until("a part is rescued", async () => await rescuedBytes(map) > MIB);
-      // Stopped, so that no read falls between the two steps of going away.
-      running.signal("SIGSTOP");
-      await disk.pull();
-      running.signal("SIGCONT");
-      if (waits) await running.until("it waits", () => /waiting for/.test(running.stderr));
-      else {
-        const { code, stderr } = await running.end();
-        assertEquals(code, 1, stderr);
-        assertMatch(stderr, /^sectorshot: error: cannot read .*: (the device|it ends)/m);
-        assertMatch(stderr, /^sectorshot: hint: .*run the same command/m);
-      }
-      await assertMapIsValid(map, SIZE);
-      await assertMapIsHonest(`${image}.rescue.part`, map, patient.bytes);
-      assertEquals(await exists(image), false);
-      await disk.forget();
-      await disk.plugIn(patient.file);
-      const { code, stderr } = waits ? await running.end() : await runCli(args);
-      assertEquals(code, 4, stderr);
-      await assertE01(folder, image, patient, SCATTERED);
-      await assertFinalMap(map, SCATTERED);
-      assertEquals(await namesOf(folder, "case"), ["case.E01", "case.E01.map"]);
-    },
-  });
-}
-
-linuxTest({
-  name: "container rescue: --wait when the device goes away before there was any trouble",
-  ignore: ignore || needs("blockdev"),
-  async fn(): Promise<void> {
-    await using folder = await TemporaryFolder.create();
-    const patient = await makePatient(folder, []);
-    await using disk = new PluggedDisk(folder, [], { direct: true, delayMilliseconds: 20 });
-    await disk.plugIn(patient.file);
-    const image = folder.file("case.E01");
-    const args = ["read", disk.path, image, "--wait", "--block-size=64K"];
-    await using running = RunningCli.start(args);
-    await running.until("it is at work", async () =>
-      await exists(`${image}.part`) &&
-      (await Deno.stat(`${image}.part`)).size > 100_000);
-    running.signal("SIGSTOP");
-    await disk.pull();
-    running.signal("SIGCONT");
-    await running.until("it waits", () => /waiting for/.test(running.stderr));
-    await disk.forget();
-    await disk.plugIn(patient.file);
-    const { code, stderr } = await running.end();
-    assertEquals(code, 0, stderr);
-    await assertE01(folder, image, patient, []);
-    assertEquals(await namesOf(folder, "case"), ["case.E01"]);
-  },
-});
-
-/** A disk with a bad sector in its second chunk, and a read that hangs. */
-async function hangingDisk(
-  folder: TemporaryFolder,
-  bytes: Uint8Array<ArrayBuffer>,
-  hangsAt: number,
-): Promise<NbdDisk> {
-  const file = await folder.write("hangs", bytes);
-  const bad = CHUNK + MIB;
-  const inside = (place: number): string => `[ $4 -le ${place} ] && [ $end -gt ${place} ]`;
-  const pread = `end=$(($4 + $3)); ` +
-    `if ${inside(bad)}; then echo EIO bad >&2; exit 1; fi; ` +
-    `if ${inside(hangsAt)}; then sleep 4; fi; ` +
-    `dd if='${file}' bs=64K iflag=skip_bytes,count_bytes,fullblock status=none skip=$4 count=$3`;
-  const args = ["eval", `get_size=echo ${bytes.length}`, `pread=${pread}`];
-  return await NbdDisk.create(folder, args, { direct: true });
-}
-
-for (const moment of ["in order", "in the rescue"] as const) {
-  linuxTest({
-    name: `container rescue: a read that hangs ${moment} holds up neither --timeout nor Ctrl-C`,
-    ignore,
-    async fn(): Promise<void> {
-      await using folder = await TemporaryFolder.create();
-      const bytes = diskContent(SIZE);
-      const hangsAt = moment === "in order" ? CHUNK - 65_536 : 10 * MIB;
-      await using disk = await hangingDisk(folder, bytes, hangsAt);
-      const image = folder.file("case.E01");
-      const options = moment === "in order" ? ["--timeout=1"] : [];
-      await using running = RunningCli.start(
-        ["read", disk.path, image, "--json", "--map-interval=0.05", ...options],
-      );
-      if (moment === "in the rescue") {
-        const isStuck = async (): Promise<boolean> =>
-          await rescuedBytes(`${image}.map`) > 2 * MIB;
-        await running.until("it is in the rescue", isStuck);
-        await new Promise((resolve) => setTimeout(resolve, 1000));
-        running.signal("SIGINT");
-      }
-      const askedAt = performance.now();
-      await running.until("it says so", () => running.stdout.includes('"event":"result"'));
-      const milliseconds = performance.now() - askedAt;
-      assert(milliseconds < 3500, `it took ${milliseconds} ms`);
-      const { code, result } = await running.end();
-      const text = JSON.stringify(result);
-      if (moment === "in order") {
-        assertEquals(code, 1);
-        assertMatch(text, /gave up reading .*: nothing could be read for 1 s/);
-        assertEquals(await namesOf(folder, "case"), ["case.E01.part"]);
-      } else {
-        assertEquals(code, 130);
-        await assertMapIsValid(`${image}.map`, SIZE);
-        await assertMapIsHonest(`${image}.rescue.part`, `${image}.map`, bytes);
-      }
-    },
-  });
-}
-
-/** How often a rescue is killed; a long run asks for more. */
-const KILLS = Number(Deno.env.get("SECTORSHOT_KILLS") ?? "2");
-
-linuxTest({
-  name: "container rescue: killed (-9) at random moments, the map is right every time",
-  ignore,
-  async fn(): Promise<void> {
-    await using folder = await TemporaryFolder.create();
-    const patient = await makePatient(folder, SCATTERED);
-    await using disk = await failingDisk(folder, patient.file, SCATTERED, {
-      direct: true,
-      delayMilliseconds: 1,
-    });
-    const image = folder.file("case.E01");
-    const map = `${image}.map`;
-    const args = ["read", disk.path, image, "--map-interval=0.02"];
-    const whole = performance.now();
-    assertEquals((await runCli(args)).code, 4);
-    const milliseconds = performance.now() - whole;
-    let story = "";
-    for (let kills = 0; kills < KILLS;) {
-      // Without a map the unfinished image is anybody's; a complete one is not replaced.
-      if (await exists(image) || !await exists(map)) {
-        for (const name of await namesOf(folder, "case")) await Deno.remove(folder.file(name));
-      }
-      const moment = milliseconds * (0.3 + 0.7 * Math.random());
-      await using running = RunningCli.start(args);
-      const timer = setTimeout(() => running.signal("SIGKILL"), moment);
-      const { code, stderr } = await running.end();
-      clearTimeout(timer);
-      story += ` ${Math.round(moment)} ms: ${code};`;
-      assert(code === 137 || code === 4, `${story}\n${stderr}`);
-      if (code === 137) kills++;
-      if (await exists(image)) await assertE01(folder, image, patient, SCATTERED);
-      if (!await exists(map)) continue;
-      await assertMapIsValid(map, SIZE);
-      const isKept = await exists(`${image}.rescue.part`);
-      if (isKept) await assertMapIsHonest(`${image}.rescue.part`, map, patient.bytes, story);
-    }
-    if (await exists(image)) return;
-    if (!await exists(map)) await Deno.remove(`${image}.part`);
-    const { code, stderr } = await runCli(args);
-    assertEquals(code, 4, `${story}\n${stderr}`);
-    await assertE01(folder, image, patient, SCATTERED);
-    await assertFinalMap(map, SCATTERED);
-  },
-});
-
-linuxTest({
-  name: "container rescue: no room for what is rescued, then there is",
-  ignore: ignore || needs("mount", "umount"),
-  async fn(): Promise<void> {
-    await using folder = await TemporaryFolder.create();
-    const patient = await makePatient(folder, SCATTERED);
-    await using disk = await failingDisk(folder, patient.file, SCATTERED, { direct: true });
-    const target = await folder.folder("target");
-    await using memory = await Mounted.memory(target, 8 * MIB);
-    const image = `${memory.path}/case.E01`;
-    const map = `${image}.map`;
-    const args = ["read", disk.path, image, "--map-interval=0.02", "--compression=none"];
-    for (let round = 0; round < 2; round++) {
-      const { code, stderr } = await runCli(args);
-      assertEquals(code, 1, stderr);
-      assertMatch(stderr, /^sectorshot: error: .*\(ENOSPC\)/m);
-      assertMatch(stderr, /^sectorshot: hint: .*free some room/m);
-      assertEquals(await exists(image), false);
-      await assertMapIsValid(map, SIZE);
-      await assertMapIsHonest(`${image}.rescue.part`, map, patient.bytes);
-    }
-    await run("mount", ["-o", `remount,size=${3 * SIZE}`, target]);
-    const { code, stderr } = await runCli(args);
-    assertEquals(code, 4, stderr);
-    await assertE01(folder, image, patient, SCATTERED);
-    await assertFinalMap(map, SCATTERED);
   },
 });
 
