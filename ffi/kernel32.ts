@@ -1,7 +1,7 @@
 /**
  * kernel32.dll of Windows: the functions that sectorshot calls. Beside each parameter
  * stands its C type, from Microsoft's documentation of fileapi.h, ioapiset.h, memoryapi.h,
- * winbase.h, processthreadsapi.h and consoleapi.h. BOOL is an int; HANDLE is a pointer,
+ * winbase.h, processthreadsapi.h, sysinfoapi.h and consoleapi.h. BOOL is an int; HANDLE is a pointer,
  * carried as a number since it points at nothing.
  */
 export const KERNEL32_SYMBOLS = {
@@ -37,6 +37,15 @@ export const KERNEL32_SYMBOLS = {
   GetSystemWindowsDirectoryW: {
     parameters: [/* LPWSTR */ "buffer", /* UINT */ "u32"],
     result: "u32",
+  },
+  /** BOOL GetComputerNameExW(COMPUTER_NAME_FORMAT, LPWSTR, LPDWORD characters); */
+  GetComputerNameExW: {
+    parameters: [
+      /* COMPUTER_NAME_FORMAT */ "u32",
+      /* LPWSTR */ "buffer",
+      /* LPDWORD */ "buffer",
+    ],
+    result: "i32",
   },
   /** DWORD GetCurrentDirectoryW(DWORD characters, LPWSTR); */
   GetCurrentDirectoryW: {

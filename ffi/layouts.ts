@@ -933,3 +933,30 @@ export function isElevated(bytes: Uint8Array): boolean {
   return structure(bytes, TOKEN_ELEVATION.bytes, "TOKEN_ELEVATION")
     .getUint32(TOKEN_ELEVATION.TokenIsElevated, true) !== 0;
 }
+
+/** Of RtlGetVersion (ntdll.dll, wdm.h); OSVERSIONINFOW is the same. */
+export const RTL_OSVERSIONINFOW = {
+  bytes: 276,
+  dwOSVersionInfoSize: 0, // u32
+  dwMajorVersion: 4, // u32
+  dwMinorVersion: 8, // u32
+  dwBuildNumber: 12, // u32
+  dwPlatformId: 16, // u32
+  szCSDVersion: 20, // u16[128]
+} as const;
+
+/** An empty one, to be filled. */
+export function osVersionInfo(): Uint8Array<ArrayBuffer> {
+  const { bytes: size, dwOSVersionInfoSize } = RTL_OSVERSIONINFOW;
+  const bytes = new Uint8Array(size);
+  viewOf(bytes).setUint32(dwOSVersionInfoSize, size, true);
+  return bytes;
+}
+
+/** "10.0.22631" */
+export function osVersion(bytes: Uint8Array): string {
+  const at = RTL_OSVERSIONINFOW;
+  const view = structure(bytes, at.bytes, "RTL_OSVERSIONINFOW");
+  return [at.dwMajorVersion, at.dwMinorVersion, at.dwBuildNumber]
+    .map((field) => view.getUint32(field, true)).join(".");
+}

@@ -51,6 +51,8 @@ export const LOCK_NB = 4;
 
 export const AT_FDCWD = -100;
 export const AT_SYMLINK_NOFOLLOW = 0x100;
+/** statx: what the descriptor itself stands for, with an empty path. */
+export const AT_EMPTY_PATH = 0x1000;
 /** renameat2: fail with EEXIST instead of replacing the destination. */
 export const RENAME_NOREPLACE = 1;
 

@@ -1,6 +1,6 @@
 /**
- * What paths name on macOS, and which file systems hold them. Synchronous: for names and
- * structures, not for data on disks.
+ * What paths name on macOS, which file systems hold them, and what the kernel says of itself.
+ * Synchronous: for names and structures, not for data on disks.
  */
 import { believed } from "./libc.ts";
 import { macosLibc } from "./macos_libc.ts";
@@ -47,6 +47,17 @@ export function statMacos(path: string, followLinks = true): FileStatus {
 }
 
 /**
+ * What an open file is, whether it still has a name or not.
+ *
+ * @throws {OsError} EBADF
+ */
+export function statOpenedMacos(descriptor: number): FileStatus {
+  const buffer = new Uint8Array(STAT.bytes);
+  believed("fstat", () => macosLibc().fstat(descriptor, buffer), (result) => result < 0);
+  return parseStat(buffer);
+}
+
+/**
  * The absolute path with every symbolic link resolved.
  *
  * @throws {OsError} ENOENT, EACCES, ELOOP …
@@ -88,4 +99,23 @@ export function fileSystemMacos(path: string): FileSystemStatus {
   const buffer = new Uint8Array(STATFS.bytes);
   believed("statfs", () => macosLibc().statfs(cString(path), buffer), (result) => result < 0);
   return parseStatfs(buffer);
+}
+
+/** More than any text that the kernel tells of itself. */
+const SYSCTL_BYTES = 1024;
+
+/**
+ * A text of the kernel (sysctl(3)): "kern.hostname".
+ *
+ * @throws {OsError} ENOENT
+ */
+export function systemTextMacos(name: string): string {
+  const text = new Uint8Array(SYSCTL_BYTES);
+  const length = new Uint8Array(8);
+  const ask = (): number => {
+    new DataView(length.buffer).setBigUint64(0, BigInt(SYSCTL_BYTES), true);
+    return macosLibc().sysctlbyname(cString(name), text, length, null, 0n);
+  };
+  believed("sysctlbyname", ask, (result) => result < 0);
+  return fromCString(text);
 }

@@ -43,10 +43,10 @@ function variadic(
   return { parameters: [...named, ...dummies, variable], result: "i32" };
 }
 
-/** A function that fills in a structure about what a path names. */
-interface StatusSymbol {
+/** A function that fills in a structure about what a path, or a descriptor, stands for. */
+interface StatusSymbol<Subject extends "buffer" | "i32"> {
   readonly name: string;
-  readonly parameters: readonly ["buffer", "buffer"];
+  readonly parameters: readonly [Subject, "buffer"];
   readonly result: "i32";
 }
 
@@ -55,10 +55,14 @@ interface StatusSymbol {
  * inodes have 32 bits; on arm64 there is no older one (xnu's bsd/sys/cdefs.h,
  * __DARWIN_INODE64).
  */
-function status(name: string, arch: string): StatusSymbol {
+function status<Subject extends "buffer" | "i32">(
+  name: string,
+  arch: string,
+  subject: Subject,
+): StatusSymbol<Subject> {
   return {
     name: arch === "x86_64" ? `${name}$INODE64` : name,
-    parameters: [/* const char * */ "buffer", /* struct stat *, struct statfs * */ "buffer"],
+    parameters: [subject, /* struct stat *, struct statfs * */ "buffer"],
     result: "i32",
   };
 }
@@ -95,6 +99,17 @@ const COMMON_SYMBOLS = {
   },
   /** int munmap(void *address, size_t length); */
   munmap: { parameters: [/* void * */ "pointer", /* size_t */ "usize"], result: "i32" },
+  /** int sysctlbyname(const char *, void *old, size_t *oldLength, void *new, size_t length); */
+  sysctlbyname: {
+    parameters: [
+      /* const char * */ "buffer",
+      /* void * */ "buffer",
+      /* size_t * */ "buffer",
+      /* void * */ "pointer",
+      /* size_t */ "usize",
+    ],
+    result: "i32",
+  },
   /** int *__error(void); */
   __error: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
@@ -103,7 +118,8 @@ const COMMON_SYMBOLS = {
 export type MacosSymbols =
   & typeof COMMON_SYMBOLS
   & Record<"open" | "ioctl" | "fcntl", VariadicSymbol>
-  & Record<"stat" | "lstat" | "statfs", StatusSymbol>;
+  & Record<"stat" | "lstat" | "statfs", StatusSymbol<"buffer">>
+  & Record<"fstat", StatusSymbol<"i32">>;
 
 /** The functions as a processor calls them: "aarch64" or "x86_64". */
 export function macosSymbols(arch: string): MacosSymbols {
@@ -116,10 +132,12 @@ export function macosSymbols(arch: string): MacosSymbols {
     // int fcntl(int fd, int command, ... /* int argument */);
     fcntl: variadic("fcntl", arch, ["i32", "i32"], "u64"),
     // int stat(const char *path, struct stat *); lstat does not follow a symbolic link.
-    stat: status("stat", arch),
-    lstat: status("lstat", arch),
+    stat: status("stat", arch, "buffer"),
+    lstat: status("lstat", arch, "buffer"),
+    // int fstat(int fd, struct stat *);
+    fstat: status("fstat", arch, "i32"),
     // int statfs(const char *path, struct statfs *);
-    statfs: status("statfs", arch),
+    statfs: status("statfs", arch, "buffer"),
   };
 }
 

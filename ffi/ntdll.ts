@@ -26,6 +26,8 @@ export const NTDLL_SYMBOLS = {
     ],
     result: "u32",
   },
+  /** NTSTATUS RtlGetVersion(PRTL_OSVERSIONINFOW); */
+  RtlGetVersion: { parameters: [/* PRTL_OSVERSIONINFOW */ "buffer"], result: "u32" },
   /** NTSTATUS NtClose(HANDLE); */
   NtClose: { parameters: [/* HANDLE */ "u64"], result: "u32" },
   /** NTSTATUS NtReadFile(HANDLE, HANDLE event, PIO_APC_ROUTINE, PVOID, PIO_STATUS_BLOCK, …); */

@@ -6,7 +6,14 @@
  */
 import { believed, errnoError, lastErrno } from "./libc.ts";
 import { linuxLibc } from "./linux_libc.ts";
-import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_RDONLY, STATX } from "./linux.ts";
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_SYMLINK_NOFOLLOW,
+  O_CLOEXEC,
+  O_RDONLY,
+  STATX,
+} from "./linux.ts";
 import { cString, fromCString } from "./strings.ts";
 
 /** Do functions that answer a number below zero when they fail, fail? */
@@ -51,11 +58,23 @@ const KINDS: Readonly<Record<number, FileKind>> = {
  * @throws {OsError} ENOENT, EACCES, ENOTDIR …
  */
 export function statPath(path: string, followLinks = true): FileStatus {
+  return statusAt(AT_FDCWD, path, followLinks ? 0 : AT_SYMLINK_NOFOLLOW);
+}
+
+/**
+ * What an open file is, whether it still has a name or not.
+ *
+ * @throws {OsError} EBADF
+ */
+export function statOpened(descriptor: number): FileStatus {
+  return statusAt(descriptor, "", AT_EMPTY_PATH);
+}
+
+function statusAt(directory: number, path: string, flags: number): FileStatus {
   const buffer = new Uint8Array(STATX.bytes);
-  const flags = followLinks ? 0 : AT_SYMLINK_NOFOLLOW;
   const name = cString(path);
   const { basicMask } = STATX;
-  const ask = (): number => linuxLibc().statx(AT_FDCWD, name, flags, basicMask, buffer);
+  const ask = (): number => linuxLibc().statx(directory, name, flags, basicMask, buffer);
   believed("statx", ask, isNegative);
   const view = new DataView(buffer.buffer);
   const mode = view.getUint16(STATX.mode, true);

@@ -7,6 +7,8 @@ import { kernel32 } from "./kernel32.ts";
 import {
   fromWide,
   isElevated as isTokenElevated,
+  osVersion,
+  osVersionInfo,
   shellExecuteInfo,
   SHELLEXECUTEINFOW,
   shellExecuteProcess,
@@ -19,6 +21,7 @@ import { ntdll } from "./ntdll.ts";
 import { shell32 } from "./shell32.ts";
 import { windowsError } from "./windows_error.ts";
 import {
+  ComputerNamePhysicalDnsHostname,
   ENABLE_VIRTUAL_TERMINAL_PROCESSING,
   INFINITE,
   SEE_MASK_NOASYNC,
@@ -35,6 +38,8 @@ const SE_ERR_ACCESSDENIED = 5;
 /** Numbers above this are no errors. */
 const SE_ERR_LAST = 32;
 const PATH_CHARACTERS = 32768;
+/** Characters of the longest name of a computer: MAX_COMPUTERNAME_LENGTH is less. */
+const NAME_CHARACTERS = 1024;
 
 /**
  * Does the console behind stderr understand escape sequences? Switches them on where it
@@ -52,6 +57,27 @@ export function prepareConsole(): boolean {
 /** Is this the only program in its console, so that the window closes with it? */
 export function ownsConsole(): boolean {
   return kernel32().GetConsoleProcessList(new Uint8Array(8), 2) === 1;
+}
+
+/**
+ * The name of this computer, as the network knows it; of the node itself where it is one of a
+ * cluster. Undefined where it has none.
+ */
+export function computerName(): string | undefined {
+  const name = new Uint8Array(NAME_CHARACTERS * 2);
+  const length = new Uint8Array(4);
+  viewOf(length).setUint32(0, NAME_CHARACTERS, true);
+  const done = kernel32().GetComputerNameExW(ComputerNamePhysicalDnsHostname, name, length);
+  return done === 0 ? undefined : fromWide(name) || undefined;
+}
+
+/**
+ * "10.0.22631": what the system is, whatever the program was made for. Undefined where it does
+ * not say.
+ */
+export function systemVersion(): string | undefined {
+  const bytes = osVersionInfo();
+  return ntdll().RtlGetVersion(bytes) === 0 ? osVersion(bytes) : undefined;
 }
 
 /** Does this program run with the rights of an administrator? */

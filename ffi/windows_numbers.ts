@@ -363,6 +363,9 @@ export const STD_ERROR_HANDLE = 0xfffffff4;
 export const ENABLE_PROCESSED_OUTPUT = 0x1;
 export const ENABLE_VIRTUAL_TERMINAL_PROCESSING = 0x4;
 
+/** COMPUTER_NAME_FORMAT: sysinfoapi.h. */
+export const ComputerNamePhysicalDnsHostname = 5;
+
 /** SHELLEXECUTEINFOW.fMask: shellapi.h. */
 export const SEE_MASK_NOCLOSEPROCESS = 0x40;
 /** For a program that ends, or waits, right after the call. */

@@ -17,15 +17,17 @@ import type { FileAccess } from "../devices/device.ts";
 import type { ImageSummary } from "../formats/image_format.ts";
 import { raw } from "../formats/raw.ts";
 import type { CommandContext } from "./command.ts";
-import { saveAfterFailure } from "./map_saving.ts";
-import {
-  IDENTITY_MARK,
-  PartialImage,
-  type RescueStage,
-  type SourceIdentity,
-} from "./partial_image.ts";
+import { saveAfterFailure } from "./last_save.ts";
+import { PartialImage } from "./partial_image.ts";
 import { checkFileLimit } from "./read_destination.ts";
-import { nothingFor, rescueImage } from "./rescue_image.ts";
+import {
+  COPYING,
+  FINISHED,
+  IDENTITY_MARK,
+  lockPathOf,
+  type SourceIdentity,
+} from "./rescue_map.ts";
+import { gaveUp, nothingFor, rescueMedium } from "./rescue_medium.ts";
 import type { RescueOptions } from "./rescue_options.ts";
 
 /** How exactly `--timeout` is kept. */
@@ -170,15 +172,12 @@ export class ContainerRescue implements AsyncDisposable {
   reasonFor(error: unknown): unknown {
     const { context, source, options } = this.#options;
     if (!this.#late.signal.aborted || context.signal.aborted) return error;
-    return new ImagingError(
-      "environment",
-      `gave up reading ${source.name}: ${nothingFor(options.timeoutMilliseconds ?? 0)}`,
-      {
-        cause: error,
-        hint: this.#begun.length > 0
-          ? "run the same command again to go on"
-          : "check the disk and its cable, then begin anew with --force",
-      },
+    return gaveUp(
+      source,
+      nothingFor(options.timeoutMilliseconds ?? 0),
+      this.#begun.length > 0
+        ? "run the same command again to go on"
+        : "check the disk and its cable, then begin anew with --force",
     );
   }
 
@@ -190,12 +189,13 @@ export class ContainerRescue implements AsyncDisposable {
     const map = partial.map.clone();
     // What was not rescued was read in order, before the trouble.
     for (const range of map.ranges("?")) map.set(range, "+");
-    await this.#close();
+    await this.#content?.[Symbol.asyncDispose]();
+    this.#content = undefined;
     // In this order: what is left of an interrupted end is the map of a finished image.
-    await files.remove(partial.partPath);
+    await partial.discard();
     const isWhole = map.total("+") === map.range.length;
     if (isWhole) await files.remove(mapPath);
-    else await partial.saveMap(map, { phase: "+", pass: 1 }, identity);
+    else await partial.saveMap(map, FINISHED, identity);
     return { areas: [...map.areas()], mapPath: isWhole ? undefined : mapPath };
   }
 
@@ -264,7 +264,7 @@ export class ContainerRescue implements AsyncDisposable {
   ): Promise<void> {
     const { context, source, options, sparse, intervalMilliseconds } = this.#options;
     const { size } = source;
-    let stage: RescueStage = { phase: "?", pass: 1 };
+    let stage = partial.savedStage ?? COPYING;
     const tracked = new TrackedConsumer<ImageSummary>(
       raw.create(partial.file, { size, sparse }),
       { map, save: (durable) => partial.saveMap(durable, stage), intervalMilliseconds },
@@ -272,10 +272,11 @@ export class ContainerRescue implements AsyncDisposable {
     const domain = [{ offset: from, length: size - from }];
     try {
       for (const { offset, bytes } of already) await tracked.write(makeChunk(offset, bytes));
-      await rescueImage({
+      await rescueMedium({
         context,
         source,
-        partial,
+        stage: partial.savedStage,
+        goOn: `what was read is in ${partial.partPath}: run the same command again to go on`,
         map,
         tracked,
         options,
@@ -290,7 +291,7 @@ export class ContainerRescue implements AsyncDisposable {
         },
       });
       await tracked.finish();
-      await partial.saveMap(map, { phase: "+", pass: 1 });
+      await partial.saveMap(map, FINISHED);
     } catch (error) {
       await tracked.abort(error);
       await saveAfterFailure(context, tracked);
@@ -324,6 +325,7 @@ export function rescueNames(
     { path: rescuePartPath(imagePath), role: "what is rescued" },
     { path: mapPath, role: "the map" },
     { path: `${mapPath}.tmp`, role: "the map being saved" },
+    { path: lockPathOf(mapPath), role: "the lock of the map" },
   ];
 }
 

@@ -41,6 +41,7 @@ export interface FittedTable {
 /**
  * Fits the table that was written, of which the beginning is still held back.
  *
+ * @param before told which places will be changed
  * @throws {ImagingError} when there is nothing that could be done; the disk has no first
  * block then.
  */
@@ -48,6 +49,7 @@ export async function fitTable(
   fit: TableFit,
   { held, sink }: { readonly held: FirstBlockLastSink; readonly sink: DeviceSink },
   verify: boolean,
+  before?: (ranges: readonly Range[]) => Promise<void>,
 ): Promise<FittedTable> {
   await held.flush();
   await using device = await sink.reread();
@@ -56,6 +58,7 @@ export async function fitTable(
     ? await grownLastPartition(media, sink.size)
     : await movedGpt(media, sink.size);
   const patches = await sectorPatches(media, edit.patches, sink.sectorSize);
+  await before?.(patches.map(({ offset, bytes }) => ({ offset, length: bytes.length })));
   for (const { offset, bytes } of patches) await held.patch(offset, bytes);
   await held.flush();
   const { summary, findings } = edit;

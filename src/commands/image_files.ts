@@ -2,12 +2,13 @@
  * The files of an image that is made in one go: each is `card.E01.part` until all is there,
  * then they get their names, the first one last.
  */
-import type { BlockSource } from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
 import { folderPrefix } from "../core/path.ts";
-import type { FileAccess, ImageFile } from "../devices/device.ts";
+import type { FileAccess } from "../devices/device.ts";
 import type { ImageFolder, ImageOutput, OutputFolder } from "../formats/image_format.ts";
 import type { CommandContext } from "./command.ts";
+import { imageFolder } from "./image_folder.ts";
+import { OutputFiles } from "./output_files.ts";
 
 /** See the head of this file. */
 export class ImageFiles implements OutputFolder, AsyncDisposable {
@@ -17,10 +18,10 @@ export class ImageFiles implements OutputFolder, AsyncDisposable {
   /** Of the folder, with its last slash. */
   readonly #folder: string;
   readonly #replace: boolean;
-  readonly #sparse: boolean;
   readonly #replaceParts: boolean;
   readonly #ownParts: Set<string>;
-  readonly #made = new Map<string, ImageFile>();
+  readonly #outputs: OutputFiles;
+  readonly #made = new Set<string>();
 
   constructor(
     context: CommandContext,
@@ -43,14 +44,14 @@ export class ImageFiles implements OutputFolder, AsyncDisposable {
     this.name = paths.nameOf(path);
     this.#folder = folderPrefix(paths, path);
     this.#replace = replace;
-    this.#sparse = sparse;
     this.#replaceParts = replaceParts;
     this.#ownParts = ownParts;
+    this.#outputs = new OutputFiles(files, sparse);
   }
 
   /** Names of all files, as they will be, in the order in which they were made. */
   get names(): readonly string[] {
-    return [...this.#made.keys()];
+    return [...this.#made];
   }
 
   /** Path of a file while it is made. */
@@ -68,11 +69,11 @@ export class ImageFiles implements OutputFolder, AsyncDisposable {
     if ((await backend.locate(`${path}.part.map`)).kind !== "missing") {
       throw taken(`${path}.part`, "it has a map");
     }
-    const file = await this.#files.openImage(partPath, this.#sparse);
+    const output = await this.#outputs.create(partPath);
     this.#ownParts.add(partPath);
-    this.#made.set(name, file);
-    await file.setSize(0);
-    return file;
+    this.#made.add(name);
+    await output.setSize(0);
+    return output;
   }
 
   async #checkFree(path: string, reason: string, replace: boolean): Promise<void> {
@@ -83,13 +84,14 @@ export class ImageFiles implements OutputFolder, AsyncDisposable {
 
   /** The files as they are now, for reading what was written. */
   get written(): ImageFolder {
-    const { backend } = this.#context;
+    const { open } = imageFolder(this.#context, `${this.#folder}${this.name}`, {
+      suffix: ".part",
+      direct: true,
+    });
     return {
       name: this.name,
-      open: async (name: string): Promise<BlockSource | undefined> =>
-        this.#made.has(name)
-          ? await backend.openSource(this.partPath(name), { direct: true })
-          : undefined,
+      // What lies there from an earlier run is none of ours.
+      open: async (name) => this.#made.has(name) ? await open(name) : undefined,
     };
   }
 
@@ -109,7 +111,7 @@ export class ImageFiles implements OutputFolder, AsyncDisposable {
 
   /** Closes the files; they stay. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const file of this.#made.values()) await file[Symbol.asyncDispose]();
+    await this.#outputs[Symbol.asyncDispose]();
   }
 }
 

@@ -4,6 +4,7 @@ import type { BlockSource } from "../core/block.ts";
 import { type Range, totalLength } from "../core/range.ts";
 import { formatBytes, formatCount } from "../core/units.ts";
 import { printable } from "../core/text.ts";
+import type { DeviceInfo } from "../devices/device.ts";
 import type { FileSystemIdentity } from "../filesystems/file_system.ts";
 import { rangeLines, rangesJson } from "../report/ranges_text.ts";
 import { sizeText } from "../report/rate_text.ts";
@@ -85,6 +86,17 @@ function physicalSectorSize({ source, location }: OpenedMedium): number {
   return location?.kind === "device" ? location.disk.physicalSectorSize : source.sectorSize;
 }
 
+/** What a disk says of itself. */
+export function diskLine({ model, serial, firmware, bus }: DeviceInfo): string {
+  const words = [
+    printable(model ?? "unknown model"),
+    `serial ${printable(serial ?? "unknown")}`,
+    ...(firmware === undefined ? [] : [`firmware ${printable(firmware)}`]),
+    bus,
+  ];
+  return `disk: ${words.join(", ")}`;
+}
+
 function contentLines(path: string, medium: OpenedMedium, content: DiskContent): string[] {
   const { source } = medium;
   const { table, partitions, fileSystem } = content;
@@ -99,11 +111,7 @@ function contentLines(path: string, medium: OpenedMedium, content: DiskContent):
     `sector size: ${source.sectorSize} logical, ${physicalSectorSize(medium)} physical`,
   ];
   if (medium.location?.kind === "device") {
-    const { model, serial, bus } = medium.location.disk;
-    lines.push(
-      `disk: ${printable(model ?? "unknown model")}, ` +
-        `serial ${printable(serial ?? "unknown")}, ${bus}`,
-    );
+    lines.push(diskLine(medium.location.disk));
   }
   lines.push(...imageLines(medium));
   if (fileSystem !== undefined) lines.push(`content: ${fileSystemText(fileSystem)}`);

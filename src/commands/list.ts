@@ -79,6 +79,7 @@ export function diskJson(disk: DeviceInfo): Record<string, unknown> {
     physicalSectorSize: disk.physicalSectorSize,
     model: disk.model ?? null,
     serial: disk.serial ?? null,
+    firmware: disk.firmware ?? null,
     bus: disk.bus,
     system: disk.system,
     removable: disk.removable,

@@ -24,7 +24,7 @@ import {
   valueOf,
   worstOutcome,
 } from "./command.ts";
-import { IDENTITY_MARK } from "./partial_image.ts";
+import { IDENTITY_MARK, TARGET_MARK } from "./rescue_map.ts";
 import { type LoadedMap, loadMap } from "./map_input.ts";
 import {
   type BlockListing,
@@ -338,7 +338,9 @@ function transformed(
     ...file,
     comments: [
       `Mapfile. Created by sectorshot: ${name}`,
-      ...file.comments.filter((line) => line.startsWith(IDENTITY_MARK)),
+      ...file.comments.filter((line) =>
+        [IDENTITY_MARK, TARGET_MARK].some((mark) => line.startsWith(mark))
+      ),
     ],
     map: changed,
   };

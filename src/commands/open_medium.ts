@@ -11,9 +11,6 @@ import { imageFolder } from "./image_folder.ts";
 import { missingPath } from "./missing_path.ts";
 import { bytesOption, type CommandContext, type Invocation } from "./command.ts";
 
-/** At the end: how long closing the device may take. */
-const CLOSE_MILLISECONDS = 1000;
-
 /** Something to read from: a device, the content of an image, or stdin. */
 export interface OpenedMedium extends AsyncDisposable {
   readonly source: BlockSource;
@@ -30,6 +27,9 @@ export interface OpenMediumOptions {
   /** Read past the system's caches, also a file. */
   readonly direct?: boolean;
 }
+
+/** At the end: how long closing the device may take. */
+const CLOSE_MILLISECONDS = 1000;
 
 /** The device or file of this name; an error that helps when it is neither. */
 export async function locateReadable(
@@ -110,6 +110,18 @@ export async function openMedium(
   }
 }
 
+/** A device that hangs holds up its own closing, too: the end does not wait for that. */
+export function closedInTime(medium: AsyncDisposable): AsyncDisposable {
+  return {
+    async [Symbol.asyncDispose](): Promise<void> {
+      const late = Promise.withResolvers<void>();
+      const timer = setTimeout(late.resolve, CLOSE_MILLISECONDS);
+      await Promise.race([medium[Symbol.asyncDispose](), late.promise]);
+      clearTimeout(timer);
+    },
+  };
+}
+
 async function openImageMedium(
   context: CommandContext,
   path: string,
@@ -150,18 +162,6 @@ function ownedMedium(
     seekable,
     image,
     [Symbol.asyncDispose]: () => source[Symbol.asyncDispose](),
-  };
-}
-
-/** A device that hangs holds up its own closing, too: the end does not wait for that. */
-export function closedInTime(medium: AsyncDisposable): AsyncDisposable {
-  return {
-    async [Symbol.asyncDispose](): Promise<void> {
-      const late = Promise.withResolvers<void>();
-      const timer = setTimeout(late.resolve, CLOSE_MILLISECONDS);
-      await Promise.race([medium[Symbol.asyncDispose](), late.promise]);
-      clearTimeout(timer);
-    },
   };
 }
 

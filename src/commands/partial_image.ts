@@ -2,65 +2,23 @@
  * An image in the making: `card.img.part` and the map `card.img.map` that says what
  * of it is done. After any interruption the same command goes on where the map says.
  */
-import {
-  formatMapFile,
-  type MapFile,
-  parseMapFile,
-  type RescuePhase,
-} from "../copy/map_file.ts";
+import { type MapFile, parseMapFile } from "../copy/map_file.ts";
 import { RangeMap } from "../copy/range_map.ts";
-import { GONE } from "../copy/read_policy.ts";
 import type { BlockSource } from "../core/block.ts";
-import { ImagingError, ReadError } from "../core/errors.ts";
+import { ImagingError } from "../core/errors.ts";
 import { endOf, type Range } from "../core/range.ts";
-import type { DeviceBackend, FileAccess, ImageFile, Location } from "../devices/device.ts";
-
-/** What a map was made from; kept in a comment of the map. */
-export interface SourceIdentity {
-  /** Bytes that are imaged. */
-  readonly size: number;
-  /** Where they begin on the source. */
-  readonly offset: number;
-  /** Where the source itself begins on its disk: not 0 for a partition. */
-  readonly partitionStart: number;
-  readonly model: string | null;
-  readonly serial: string | null;
-  /** Absent where all of it is imaged; otherwise the same for the same choice. */
-  readonly selection?: string | undefined;
-  /** Name of the file that the map speaks of, where that is not to become the image. */
-  readonly file?: string | undefined;
-  /** Paths of the images that are made with it; not compared. */
-  readonly images?: readonly string[] | undefined;
-}
-
-/** In words. */
-const IDENTITY_FIELDS: readonly (readonly [field: keyof SourceIdentity, name: string])[] = [
-  ["size", "size"],
-  ["offset", "offset"],
-  ["partitionStart", "start on the disk"],
-  ["model", "model"],
-  ["serial", "serial number"],
-  ["selection", "choice of what is copied (--used, --allocated)"],
-  ["file", "file of what was rescued"],
-];
-
-/** Marks the comment line that holds the identity. */
-export const IDENTITY_MARK = "Source identity: ";
-
-/** Bytes compared at each place when an interrupted read goes on. */
-const SAMPLE_BYTES = 64 * 1024;
-const SAMPLES = 4;
-
-/** What a rescue is doing, as the map's status line has it. */
-export interface RescueStage {
-  readonly phase: RescuePhase;
-  /** 1-based. */
-  readonly pass: number;
-  /** Byte of the medium; the first one that was not tried where it is absent. */
-  readonly position?: number;
-}
-
-const COPYING: RescueStage = { phase: "?", pass: 1 };
+import type { DeviceBackend, FileAccess, ImageFile } from "../devices/device.ts";
+import { differingSample } from "./map_samples.ts";
+import {
+  COPYING,
+  FINISHED,
+  IDENTITY_MARK,
+  lockMap,
+  mapText,
+  otherSource,
+  type RescueStage,
+  type SourceIdentity,
+} from "./rescue_map.ts";
 
 /** Where an image is made. */
 export interface PartialImageOptions {
@@ -79,24 +37,6 @@ export interface PartialImageOptions {
   readonly imagePath?: string | undefined;
 }
 
-/** The identity of what is read. */
-export function identityOf(
-  source: BlockSource,
-  offset: number,
-  location: Location | undefined,
-  selection?: string,
-): SourceIdentity {
-  const disk = location?.kind === "device" ? location.disk : undefined;
-  return {
-    size: source.size,
-    offset,
-    partitionStart: location?.kind === "device" ? location.partition?.start ?? 0 : 0,
-    model: disk?.model ?? null,
-    serial: disk?.serial ?? null,
-    selection,
-  };
-}
-
 /** See the head of this file. */
 export class PartialImage implements AsyncDisposable {
   /** The file under its temporary name. */
@@ -109,14 +49,19 @@ export class PartialImage implements AsyncDisposable {
   readonly savedStage: RescueStage | undefined;
   readonly partPath: string;
   readonly #options: PartialImageOptions;
+  /** The map is nobody else's until then; undefined where there is none. */
+  readonly #lock: AsyncDisposable | undefined;
+  #isClosed = false;
 
   private constructor(
     options: PartialImageOptions,
+    lock: AsyncDisposable | undefined,
     file: ImageFile,
     map: RangeMap | undefined,
     saved: BlockSource | undefined,
     savedStage: RescueStage | undefined = undefined,
   ) {
+    this.#lock = lock;
     this.savedStage = savedStage;
     this.#options = options;
     this.partPath = `${options.path}.part`;
@@ -128,14 +73,12 @@ export class PartialImage implements AsyncDisposable {
   /**
    * Begins an image, or goes on with one that was interrupted.
    *
-   * @throws {ImagingError} when the map or the part belongs to something else;
-   * nothing was changed then.
+   * @throws {ImagingError} when the map or the part belongs to something else, or to another
+   * run; nothing was changed then.
    */
   static async open(options: PartialImageOptions): Promise<PartialImage> {
-    const { backend, files, path, mapPath, source, sparse, adopt } = options;
+    const { backend, files, path, source, sparse, adopt } = options;
     const partPath = `${path}.part`;
-    // Another program keeps an image in the making under its final name.
-    if (adopt) await files.rename(path, partPath, false);
     const part = await backend.locate(partPath);
     if (part.kind !== "file" && part.kind !== "missing") {
       throw new ImagingError(
@@ -146,19 +89,38 @@ export class PartialImage implements AsyncDisposable {
         },
       );
     }
-    if (source.sequential) {
-      if (part.kind === "file") {
-        throw new ImagingError("environment", `cannot write ${partPath}: it exists`, {
-          hint: "a stream cannot be gone on with: remove it, or choose another name",
-        });
-      }
-      return new PartialImage(
-        options,
-        await files.openImage(partPath, sparse),
-        undefined,
-        undefined,
+    if (!source.sequential) return await PartialImage.#openWithMap(options);
+    if (part.kind === "file" || adopt) {
+      throw new ImagingError(
+        "environment",
+        `cannot write ${adopt ? path : partPath}: it exists`,
+        { hint: "a stream cannot be gone on with: remove it, or choose another name" },
       );
     }
+    const file = await files.openImage(partPath, sparse);
+    return new PartialImage(options, undefined, file, undefined, undefined);
+  }
+
+  static async #openWithMap(options: PartialImageOptions): Promise<PartialImage> {
+    const { files, path, imagePath = path, mapPath } = options;
+    const lock = await lockMap(files, mapPath, `read into ${imagePath}`);
+    try {
+      return await PartialImage.#openLocked(options, lock);
+    } catch (error) {
+      await lock[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  static async #openLocked(
+    options: PartialImageOptions,
+    lock: AsyncDisposable,
+  ): Promise<PartialImage> {
+    const { backend, files, path, mapPath, source, sparse, adopt } = options;
+    const partPath = `${path}.part`;
+    // Another program keeps an image in the making under its final name.
+    if (adopt) await files.rename(path, partPath, false);
+    const part = await backend.locate(partPath);
     let file: ImageFile | undefined;
     let saved: BlockSource | undefined;
     try {
@@ -175,13 +137,12 @@ export class PartialImage implements AsyncDisposable {
         if (file !== undefined) throw mapMissing(partPath, mapPath);
         const map = new RangeMap({ offset: 0, length: source.size });
         // The map comes first: a part without a map would belong to nobody.
-        await files.writeAtomically(mapPath, mapText(map, COPYING, options.identity));
-        return new PartialImage(
-          options,
-          await files.openImage(partPath, sparse),
-          map,
-          undefined,
+        await files.writeAtomically(
+          mapPath,
+          mapText(map, COPYING, { source: options.identity }),
         );
+        file = await files.openImage(partPath, sparse);
+        return new PartialImage(options, lock, file, map, undefined);
       }
       const map = checkedMap(found, options);
       // Nothing needs to have been written where nothing could be read.
@@ -197,7 +158,7 @@ export class PartialImage implements AsyncDisposable {
       // What lies behind the last area that is done was not entered in the map: it may
       // be anything, so it goes, and reads as zeros again.
       await file.setSize(Math.min(file.initialSize, claimedEnd));
-      return new PartialImage(options, file, map, saved, {
+      return new PartialImage(options, lock, file, map, saved, {
         phase: found.currentPhase,
         pass: found.currentPass,
         position: found.currentPosition,
@@ -222,7 +183,7 @@ export class PartialImage implements AsyncDisposable {
     identity: SourceIdentity = this.#options.identity,
   ): Promise<void> {
     const { files, mapPath } = this.#options;
-    await files.writeAtomically(mapPath, mapText(map, stage, identity));
+    await files.writeAtomically(mapPath, mapText(map, stage, { source: identity }));
   }
 
   /**
@@ -233,13 +194,26 @@ export class PartialImage implements AsyncDisposable {
     const { files, path, mapPath } = this.#options;
     const { map } = this;
     const isWhole = map === undefined || map.total("+") === map.range.length;
-    if (map !== undefined) await this.saveMap(map, { phase: "+", pass: 1 });
+    if (map !== undefined) await this.saveMap(map, FINISHED);
     await files.rename(this.partPath, path, replace);
     if (map !== undefined && isWhole) await files.remove(mapPath);
   }
 
+  /** Removes the file: nobody needs it any more. The map stays, and stays locked. */
+  async discard(): Promise<void> {
+    await this.#closeFiles();
+    await this.#options.files.remove(this.partPath);
+  }
+
   /** Closes the files; they stay. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#closeFiles();
+    await this.#lock?.[Symbol.asyncDispose]();
+  }
+
+  async #closeFiles(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     await this.saved?.[Symbol.asyncDispose]();
     await this.file[Symbol.asyncDispose]();
   }
@@ -288,23 +262,6 @@ function partTooShort(
   );
 }
 
-function mapText(
-  map: RangeMap,
-  { phase, pass, position }: RescueStage,
-  identity: SourceIdentity,
-): Uint8Array {
-  return new TextEncoder().encode(formatMapFile({
-    comments: [
-      "Mapfile. Created by sectorshot",
-      `${IDENTITY_MARK}${JSON.stringify(identity)}`,
-    ],
-    currentPosition: position ?? map.ranges("?")[0]?.offset ?? endOf(map.range),
-    currentPhase: phase,
-    currentPass: pass,
-    map,
-  }));
-}
-
 /** Did one of our runs come to its end with this map? */
 function isFinished({ comments, currentPhase }: MapFile): boolean {
   return currentPhase === "+" && comments.some((line) => line.startsWith(IDENTITY_MARK));
@@ -323,67 +280,23 @@ function checkedMap({ comments, map }: MapFile, options: PartialImageOptions): R
   if (map.range.offset !== 0 || map.range.length !== source.size) {
     refuse(`it covers ${endOf(map.range)} bytes, the source has ${source.size}`);
   }
-  const line = comments.find((comment) => comment.startsWith(IDENTITY_MARK));
-  if (line === undefined) return map;
-  let recorded: unknown;
-  try {
-    recorded = JSON.parse(line.slice(IDENTITY_MARK.length));
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    refuse("the line with its identity is damaged");
-  }
-  const before = Object(recorded) as Partial<SourceIdentity>;
-  for (const [field, name] of IDENTITY_FIELDS) {
-    if (before[field] !== identity[field]) {
-      refuse(
-        `its ${name} was ${before[field] ?? "none"}, now it is ${identity[field] ?? "none"}`,
-      );
-    }
-  }
+  const other = otherSource(comments, identity);
+  if (other !== undefined) refuse(other);
   return map;
 }
 
-/**
- * Many cards have neither serial nor model: compares some of what was saved with the
- * source before anything is added to it.
- */
+/** Compares some of what was saved with the source before anything is added to it. */
 async function checkSamples(
-  options: PartialImageOptions,
+  { source, mapPath }: PartialImageOptions,
   saved: BlockSource,
   rescued: readonly Range[],
 ): Promise<void> {
-  const { source, mapPath } = options;
-  const first = rescued[0];
-  const last = rescued.at(-1);
-  if (first === undefined || last === undefined) return;
-  const places = new Set<number>([
-    first.offset,
-    Math.max(last.offset, endOf(last) - SAMPLE_BYTES),
-  ]);
-  for (let i = 1; i < SAMPLES - 1; i++) {
-    const range = rescued[Math.floor(rescued.length * i / SAMPLES)] ?? first;
-    places.add(range.offset + Math.floor(range.length * i / SAMPLES / 4096) * 4096);
-  }
-  for (const offset of places) {
-    const area = rescued.find((range) => range.offset <= offset && offset < endOf(range));
-    if (area === undefined) continue;
-    const length = Math.min(SAMPLE_BYTES, endOf(area) - offset);
-    const ours = new Uint8Array(length);
-    const theirs = new Uint8Array(length);
-    try {
-      await source.readAt(offset, theirs);
-    } catch (error) {
-      // A place that was readable once may fail today: it proves nothing.
-      if (error instanceof ReadError && !GONE.includes(error.osCode)) continue;
-      throw error;
-    }
-    await saved.readAt(offset, ours);
-    if (ours.every((byte, index) => byte === theirs[index])) continue;
-    throw new ImagingError(
-      "environment",
-      `cannot go on: what ${mapPath} calls rescued differs from ${source.name} ` +
-        `near byte ${offset}: it is another medium, or was changed meanwhile`,
-      { hint: "put the first medium back, or remove the .part and .map files to start anew" },
-    );
-  }
+  const offset = await differingSample(source, saved, rescued);
+  if (offset === undefined) return;
+  throw new ImagingError(
+    "environment",
+    `cannot go on: what ${mapPath} calls rescued differs from ${source.name} ` +
+      `near byte ${offset}: it is another medium, or was changed meanwhile`,
+    { hint: "put the first medium back, or remove the .part and .map files to start anew" },
+  );
 }

@@ -4,10 +4,9 @@ import { compareMedia, provesSame } from "../copy/compare_media.ts";
 import { type Digest, hashConsumers } from "../copy/hash_consumers.ts";
 import type { Area, RangeMap } from "../copy/range_map.ts";
 import { sequentialPolicy } from "../copy/read_policy.ts";
-import { resumePolicy } from "../copy/resume_policy.ts";
 import { DEFAULT_CHUNK_BYTES, runCopy } from "../copy/run_copy.ts";
 import { TrackedConsumer } from "../copy/tracked_consumer.ts";
-import type { BlockSource, ChunkConsumer, CopyProgress } from "../core/block.ts";
+import type { BlockSource, CopyProgress } from "../core/block.ts";
 import { ImagingError, VerifyError } from "../core/errors.ts";
 import { mergeRanges, type Range, totalLength } from "../core/range.ts";
 import { formatBytes } from "../core/units.ts";
@@ -32,6 +31,7 @@ import {
   SHARED_OPTIONS,
   valueOf,
 } from "./command.ts";
+import { copyInOrder, unfinished } from "./copy_in_order.ts";
 import { writeDigestFiles } from "./digest_files.ts";
 import { checkSettings, IMAGE_OPTIONS } from "./evidence_options.ts";
 import { bmapOption, mapImage } from "./bmap_files.ts";
@@ -43,9 +43,9 @@ import {
   usedRanges,
 } from "./content_selection.ts";
 import { digestLines, digestsJson, hashMedium } from "./hash_medium.ts";
-import { intervalOption, saveAfterFailure } from "./map_saving.ts";
+import { saveAfterFailure } from "./last_save.ts";
 import { chosenPart, closedInTime, openMedium } from "./open_medium.ts";
-import { identityOf, isUnfinished, PartialImage, type RescueStage } from "./partial_image.ts";
+import { isUnfinished, PartialImage } from "./partial_image.ts";
 import {
   checkDestination,
   checkDigests,
@@ -69,25 +69,19 @@ import {
   writeReport,
 } from "./report_files.ts";
 import { isOnePass, readInOnePass } from "./read_in_one_pass.ts";
-import {
-  clearMarkers,
-  gaveUp,
-  needsRescue,
-  nothingFor,
-  rescueImage,
-  writeMarkers,
-} from "./rescue_image.ts";
+import { identityOf, lockPathOf, type RescueStage } from "./rescue_map.ts";
+import { needsRescue, rescueMedium } from "./rescue_medium.ts";
 import {
   IN_PLACE_OPTIONS,
+  MAP_INTERVAL_OPTION,
+  mapIntervalOption,
   readDomain,
   RESCUE_OPTIONS,
   type RescueOptions,
   rescueOptions,
 } from "./rescue_options.ts";
+import { clearMarkers, writeMarkers } from "./unreadable_places.ts";
 import { withPatience } from "./wait_for_device.ts";
-
-/** How exactly `--timeout` is kept. */
-const TICK_MILLISECONDS = 100;
 
 export const read: Command = {
   name: "read",
@@ -99,7 +93,8 @@ export const read: Command = {
     ".dd .raw .bin .iso, or - for stdout). The digest is printed and kept beside a raw " +
     "image, as `sha256sum -c` reads it, or in the container.",
     "While it runs the image is IMAGE.part, with a map IMAGE.map in the form of GNU " +
-    "ddrescue. After any interruption the same command goes on where the map says.",
+    "ddrescue. After any interruption the same command goes on where the map says. One run " +
+    "at a time can use a map: IMAGE.map.lock is locked by it.",
     "At the first place that cannot be read, or only slowly, the rest is rescued as GNU " +
     "ddrescue does it: what reads well comes first, trouble is skipped and returned to, then " +
     "its edges are trimmed, then sector by sector. Its maps are taken over, and it takes " +
@@ -130,7 +125,7 @@ export const read: Command = {
     SHARED_OPTIONS.length,
     SHARED_OPTIONS.blockSize,
     { name: "map", value: "FILE", help: "the map (IMAGE.map)" },
-    { name: "map-interval", value: "SECONDS", help: "how often the map is saved (10)" },
+    MAP_INTERVAL_OPTION,
     { name: "no-sparse", help: "write zeros too, leave no holes" },
     SHARED_OPTIONS.format,
     { name: "force", help: "replace IMAGE if it exists" },
@@ -163,7 +158,7 @@ async function readOnce(
 ): Promise<CommandResult> {
   const imagePath = positional(invocation, 1);
   const algorithms = hashOption(invocation);
-  const intervalMilliseconds = intervalOption(invocation);
+  const intervalMilliseconds = mapIntervalOption(invocation);
   const replace = isSet(invocation, "force");
   const rescue = rescueOptions(invocation);
   const format = imagePath === "-"
@@ -217,6 +212,7 @@ async function readOnce(
     { path: `${imagePath}.part`, role: "the image in the making" },
     { path: mapPath, role: "the map" },
     { path: `${mapPath}.tmp`, role: "the map being saved" },
+    { path: lockPathOf(mapPath), role: "the lock of the map" },
     ...windowBytes === undefined
       ? []
       : [{ path: windowListPath(imagePath), role: "the hashes of windows" }],
@@ -388,9 +384,7 @@ async function readToImage(job: ReadJob, target: ReadTarget): Promise<CommandRes
     });
   }
   context.whenCancelled(
-    map === undefined
-      ? `what came is in ${partPath}`
-      : `what was read is in ${partPath}: run the same command again to go on`,
+    map === undefined ? `what came is in ${partPath}` : goOnHint(partial),
   );
   const writer = format.create?.(partial.file, { size: source.size, sparse: target.sparse });
   if (writer === undefined) throw new Error(`The format ${format.id} cannot be written`);
@@ -438,6 +432,8 @@ async function readToImage(job: ReadJob, target: ReadTarget): Promise<CommandRes
       layout: null,
       compression: null,
       files: [imagePath],
+      // A raw image is its content.
+      fileDigests: digests.map(({ algorithm: { id }, hex }) => ({ algorithm: id, hex })),
       result: "complete",
       message: null,
     }],
@@ -502,16 +498,17 @@ async function copyMedium(
   });
   try {
     const isTrouble = domain !== undefined || needsRescue(map, rescue);
-    const inOrder = isTrouble ? undefined : await copyInOrder(job, target, tracked, map);
+    const inOrder = isTrouble ? undefined : await readInOrder(job, target, tracked, map);
     if (inOrder === undefined) {
-      await rescueImage({
+      await rescueMedium({
         context,
         source,
-        partial,
         map,
         tracked,
         options: rescue,
         domain,
+        stage: partial.savedStage,
+        goOn: goOnHint(partial),
         onProgress: (progress) => job.onProgress(progress),
         onStage: (now) => {
           stage = now;
@@ -539,58 +536,31 @@ async function copyMedium(
 }
 
 /** The digests; undefined when a place could not be read, or only slowly. */
-async function copyInOrder(
+async function readInOrder(
   job: ReadJob,
   { partial, rescue }: ReadTarget,
   tracked: TrackedConsumer<ImageSummary>,
   map: RangeMap,
 ): Promise<readonly Digest[] | undefined> {
   const { context, source, algorithms, chunkBytes } = job;
-  const { saved } = partial;
-  const policy = resumePolicy({
+  const results = await copyInOrder({
+    context,
     source,
-    saved,
-    map: map.clone(),
+    // A digest needs every byte.
+    saved: algorithms.length > 0 ? partial.saved : undefined,
+    map,
+    consumers: [unfinished(tracked), ...hashConsumers(algorithms, source.size)],
     chunkBytes,
-    withSaved: algorithms.length > 0 && saved !== undefined,
-    onBad: ON_BAD[rescue.onError],
+    rescue,
+    goOn: goOnHint(partial),
+    onProgress: (progress) => job.onProgress(progress),
   });
-  const { timeoutMilliseconds = Infinity } = rescue;
-  const late = new AbortController();
-  let successAt = performance.now();
-  const timer = setInterval(() => {
-    if (performance.now() - successAt > timeoutMilliseconds) late.abort();
-  }, TICK_MILLISECONDS);
-  try {
-    const { results } = await runCopy({
-      policy,
-      consumers: [unfinished(tracked), ...hashConsumers(algorithms, source.size)],
-      chunkBytes,
-      onProgress: (progress) => {
-        successAt = performance.now();
-        job.onProgress(progress);
-      },
-      signal: AbortSignal.any([context.signal, late.signal]),
-    });
-    return policy.trouble === undefined ? results.slice(1) as Digest[] : undefined;
-  } catch (error) {
-    if (!late.signal.aborted || context.signal.aborted) throw error;
-    throw gaveUp(source, partial, nothingFor(timeoutMilliseconds));
-  } finally {
-    clearInterval(timer);
-  }
+  return results?.slice(1) as Digest[] | undefined;
 }
 
-const ON_BAD = { rescue: "stop", abort: "fail", zero: "zero" } as const;
-
-/** The same consumer, that is not told to finish: there may be more for it. */
-function unfinished(consumer: ChunkConsumer): ChunkConsumer<void> {
-  return {
-    name: consumer.name,
-    consume: (chunk) => consumer.consume(chunk),
-    finish: () => Promise.resolve(),
-    abort: () => Promise.resolve(),
-  };
+/** What to do after a run that ended early. */
+function goOnHint({ partPath }: PartialImage): string {
+  return `what was read is in ${partPath}: run the same command again to go on`;
 }
 
 /** What was saved out of order is hashed from the image. */

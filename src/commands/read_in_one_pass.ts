@@ -48,12 +48,16 @@ import {
   type MadeImages,
   makeImages,
 } from "./make_images.ts";
-import { intervalOption } from "./map_saving.ts";
 import { chosenPart, closedInTime, openMedium } from "./open_medium.ts";
-import { identityOf } from "./partial_image.ts";
 import { checkDestination, checkNames, warnAboutSelf } from "./read_destination.ts";
 import { checkReportNames, mapAreas, onSource, writeReport } from "./report_files.ts";
-import { checkInOrder, checkStreamInOrder, rescueOptions } from "./rescue_options.ts";
+import { identityOf } from "./rescue_map.ts";
+import {
+  checkInOrder,
+  checkStreamInOrder,
+  mapIntervalOption,
+  rescueOptions,
+} from "./rescue_options.ts";
 
 /** Formats that keep these digests get one of them, unless the user names others. */
 const KEPT_HASHES: readonly string[] = ["md5", "sha256"];
@@ -97,7 +101,7 @@ export async function readInOnePass(
   const imagePath = positional(invocation, 1);
   const replace = isSet(invocation, "force");
   const options = rescueOptions(invocation);
-  const intervalMilliseconds = intervalOption(invocation);
+  const intervalMilliseconds = mapIntervalOption(invocation);
   const mapPath = valueOf(invocation, "map") ?? `${imagePath}.map`;
   const algorithms = hashesFor(invocation, format);
   const window = hashWindowOption(invocation, algorithms);

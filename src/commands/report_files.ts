@@ -5,12 +5,15 @@
 import { hashConsumers } from "../copy/hash_consumers.ts";
 import { sequentialPolicy } from "../copy/read_policy.ts";
 import { DEFAULT_CHUNK_BYTES, runCopy } from "../copy/run_copy.ts";
+import type { BlockSource } from "../core/block.ts";
 import { type Finding, ImagingError } from "../core/errors.ts";
 import { gapsBetween, type Range } from "../core/range.ts";
-import type { FileAccess } from "../devices/device.ts";
+import type { FileAccess, Host } from "../devices/device.ts";
 import { findHash } from "../hashes/registry.ts";
 import {
   type AreaFacts,
+  type ComputerFacts,
+  type FileDigest,
   type FileFacts,
   type HashFacts,
   type ImageFacts,
@@ -37,6 +40,8 @@ import type { OpenedMedium } from "./open_medium.ts";
 export interface ReportedImage extends Omit<ImageFacts, "files"> {
   /** Paths of its files. */
   readonly files: readonly string[];
+  /** Digests of its only file where they are known, or not wanted; absent: it is hashed. */
+  readonly fileDigests?: readonly FileDigest[] | undefined;
 }
 
 /** What a run was. */
@@ -125,9 +130,9 @@ async function manifestOf(input: ReportInput): Promise<Manifest> {
   const rates = samples.map(({ bytesPerSecond }) => bytesPerSecond);
   const fileFacts = (path: string): Promise<FileFacts> => factsOf(context, path);
   const images: ImageFacts[] = [];
-  for (const image of input.images) {
+  for (const { fileDigests, ...image } of input.images) {
     const files: FileFacts[] = [];
-    for (const path of image.files) files.push(await fileFacts(path));
+    for (const path of image.files) files.push(await factsOf(context, path, fileDigests));
     images.push({ ...image, files });
   }
   const { hashWindowPath, mapPath } = input;
@@ -143,11 +148,7 @@ async function manifestOf(input: ReportInput): Promise<Manifest> {
       examiner: valueOf(invocation, "examiner") ?? null,
       notes: valueOf(invocation, "notes") ?? null,
     },
-    computer: {
-      name: null,
-      system: context.backend.host.title,
-      architecture: Deno.build.arch,
-    },
+    computer: computerFacts(context.backend.host),
     started: zonedTime(input.started),
     ended: zonedTime(input.ended),
     seconds: seconds.all,
@@ -174,6 +175,12 @@ async function manifestOf(input: ReportInput): Promise<Manifest> {
     areas: input.areas ?? areasOf(part, unreadable),
     findings: input.findings ?? [],
   };
+}
+
+function computerFacts(host: Host): ComputerFacts {
+  const { name = null, release } = host.computer();
+  const system = release === undefined ? host.title : `${host.title} ${release}`;
+  return { name, system, architecture: Deno.build.arch };
 }
 
 /** What was read, and what could not be. */
@@ -217,7 +224,7 @@ function sourceFacts({ source, location }: OpenedMedium): SourceFacts {
     kind,
     model: disk?.model ?? null,
     serial: disk?.serial ?? null,
-    firmware: null,
+    firmware: disk?.firmware ?? null,
     bus: disk?.bus ?? null,
     sizeBytes: Number.isFinite(source.size) ? source.size : null,
     logicalSectorBytes: source.sectorSize,
@@ -251,20 +258,29 @@ async function tableFacts(medium: OpenedMedium): Promise<PartitionTableFacts | n
   };
 }
 
-/** A file as it lies there, with its SHA-256. */
-async function factsOf(context: CommandContext, path: string): Promise<FileFacts> {
+/** A file as it lies there, with these digests of it, or with its SHA-256. */
+async function factsOf(
+  context: CommandContext,
+  path: string,
+  known?: readonly FileDigest[],
+): Promise<FileFacts> {
   const name = context.backend.host.paths.nameOf(path);
+  await using file = await context.backend.openSource(path, { direct: false });
+  const digests = known ?? [await fileDigest(context, file)];
+  return { name, sizeBytes: file.size, digests };
+}
+
+async function fileDigest(context: CommandContext, file: BlockSource): Promise<FileDigest> {
   const sha256 = findHash("sha256");
   if (sha256 === undefined) throw new Error("There is no SHA-256");
-  context.phase(`hashing ${path}`);
-  await using file = await context.backend.openSource(path, { direct: false });
+  context.phase(`hashing ${file.name}`);
   const { results: [digest] } = await runCopy({
     policy: sequentialPolicy(file, { chunkBytes: DEFAULT_CHUNK_BYTES, onBad: "fail" }),
     consumers: hashConsumers([sha256], file.size),
     signal: context.signal,
   });
-  const digests = digest === undefined ? [] : [{ algorithm: "sha256", hex: digest.hex }];
-  return { name, sizeBytes: file.size, digests };
+  if (digest === undefined) throw new Error(`No digest was made of ${file.name}`);
+  return { algorithm: "sha256", hex: digest.hex };
 }
 
 /** Where a place of a part lies on the whole. */

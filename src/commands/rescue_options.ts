@@ -1,5 +1,6 @@
 /** How a failing medium is read: the options of the rescue. */
 import { parseMapFile } from "../copy/map_file.ts";
+import { SAVE_INTERVAL_MILLISECONDS } from "../copy/tracked_consumer.ts";
 import { ImagingError } from "../core/errors.ts";
 import type { Range } from "../core/range.ts";
 import type { FileAccess } from "../devices/device.ts";
@@ -62,6 +63,13 @@ export const RESCUE_OPTIONS: readonly OptionSpec[] = [
   { name: "pause-on-error", value: "S", help: "rest after each failed read (0)" },
   { name: "fill", value: "WHAT", help: "unreadable sectors become zeros or a marker (zeros)" },
 ];
+
+/** Where a map is kept. */
+export const MAP_INTERVAL_OPTION: OptionSpec = {
+  name: "map-interval",
+  value: "SECONDS",
+  help: "how often the map is saved (10)",
+};
 
 /** What only works where the image can be written at any place, also later. */
 export const IN_PLACE_OPTIONS: readonly string[] = [
@@ -162,6 +170,21 @@ function skipOption(invocation: Invocation): RescueOptions["skip"] {
   );
   if (parts.length > 2 || min === 0 || max < min) refuse("skip-size", text, hint);
   return { min, max };
+}
+
+/**
+ * Milliseconds between two saves of a map.
+ *
+ * @throws {ImagingError} `usage`
+ */
+export function mapIntervalOption(invocation: Invocation): number {
+  const text = valueOf(invocation, "map-interval");
+  if (text === undefined) return SAVE_INTERVAL_MILLISECONDS;
+  const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
+  if (seconds >= 0.01 && seconds <= 3600) return seconds * 1000;
+  throw new ImagingError("usage", `cannot use --map-interval ${text}`, {
+    hint: "give seconds, from 0.01 to 3600",
+  });
 }
 
 /**

@@ -22,7 +22,8 @@ import {
   WRITE_OPTIONS,
   writePlanOf,
 } from "./targets.ts";
-import { type Unmapped, writeTargets } from "./write_targets.ts";
+import type { Unmapped } from "./write_job.ts";
+import { writeTargets } from "./write_targets.ts";
 
 export const write: Command = {
   name: "write",

@@ -4,6 +4,7 @@ import { isZero } from "../../ffi/memory.ts";
 import type { Bytes } from "../core/block.ts";
 import type { PackedPiece, PieceChecksum, PieceForm } from "../core/zlib.ts";
 import { isNoise } from "./noise.ts";
+import { packBest } from "./pack_best.ts";
 import {
   makeEngine,
   packedBound,
@@ -113,7 +114,9 @@ export class ZlibPieces {
   #packPiece(piece: Bytes, form: PackForm, into: Bytes): number {
     if (isStoring(form)) return this.#engine.pack(piece, form, into);
     if (isZero(piece)) return this.#packZeros(piece, form, into);
-    return this.#engine.pack(piece, isNoise(piece) ? noiseForm(form) : engineForm(form), into);
+    if (isNoise(piece)) return this.#engine.pack(piece, noiseForm(form), into);
+    if (isBest(form)) return packBest(piece, into);
+    return this.#engine.pack(piece, engineForm(form), into);
   }
 
   #packZeros(zeros: Bytes, form: PackForm, into: Bytes): number {
@@ -139,6 +142,11 @@ export class ZlibPieces {
 
 function isStoring({ packing, level }: PackForm): boolean {
   return packing !== "zstd" && level === 0;
+}
+
+/** As small as a zlib stream gets, whatever that takes? */
+function isBest({ packing, level }: PackForm): boolean {
+  return packing === "zlib" && level === 9;
 }
 
 function noiseForm(form: PackForm): PackForm {

@@ -51,6 +51,8 @@ export interface DeviceInfo {
   readonly physicalSectorSize: number;
   readonly model: string | undefined;
   readonly serial: string | undefined;
+  /** Revision of its firmware; absent where the system does not tell. */
+  readonly firmware?: string | undefined;
   readonly bus: Bus;
   readonly removable: boolean;
   readonly readOnly: boolean;
@@ -149,6 +151,14 @@ export interface FileAccess extends AsyncDisposable {
    */
   openImage(path: string, sparse?: boolean): Promise<ImageFile>;
   /**
+   * Makes an empty file and locks it, for as long as this process lives at the most; undefined
+   * when another process has it. What was left by one that was killed is taken over. Given
+   * back, the file is gone.
+   *
+   * @throws {ImagingError} when it cannot be made, or is something else: that is not touched.
+   */
+  lock(path: string): Promise<AsyncDisposable | undefined>;
+  /**
    * The whole content; undefined when there is no such file.
    *
    * @throws {ImagingError} when it is longer than `limit` bytes or cannot be read.
@@ -192,6 +202,14 @@ export interface DeviceSink extends BlockSink {
   announce(): Promise<Finding[]>;
 }
 
+/** What a computer says of itself; undefined what it does not say. */
+export interface Computer {
+  /** The host name. */
+  readonly name: string | undefined;
+  /** Release of the operating system: "6.1.0-18-amd64", "14.4.1". */
+  readonly release: string | undefined;
+}
+
 /** How programs live with people on an operating system. */
 export interface Host {
   /** "Windows" */
@@ -205,6 +223,8 @@ export interface Host {
   prepareTerminal(): boolean;
   /** Will the terminal's window vanish together with this program? */
   ownsTerminal(): boolean;
+  /** Which computer this is. */
+  computer(): Computer;
   /**
    * Starts the program anew, with the same arguments and the rights of an administrator,
    * and answers its exit code when it has ended; undefined when it has these rights

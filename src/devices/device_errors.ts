@@ -1,5 +1,5 @@
 /** Errors that mean the same on every operating system. */
-import { ReadError, WriteError } from "../core/errors.ts";
+import { ImagingError, ReadError, WriteError } from "../core/errors.ts";
 
 /** The disk was unplugged, or its medium taken out, while it was read. */
 export function wentAway(name: string, error: ReadError): ReadError {
@@ -21,4 +21,11 @@ export function tooLarge(name: string, size: number): WriteError {
     size,
     { hint: "choose a larger target" },
   );
+}
+
+/** Where a lock is to be made, there is something else. */
+export function noLock(path: string): ImagingError {
+  return new ImagingError("environment", `cannot lock ${path}: that is something else`, {
+    hint: "move it away, or choose another name",
+  });
 }

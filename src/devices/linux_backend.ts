@@ -20,6 +20,7 @@ import type {
 } from "./device.ts";
 import { OpenedSink } from "./opened_device.ts";
 import { listLinuxDisks, locateLinux } from "./linux_disks.ts";
+import { linuxComputer } from "./linux_host.ts";
 import { parseMountInfo } from "./linux_mounts.ts";
 import { linuxSystem } from "./linux_system.ts";
 import { POSIX_HOST } from "./posix_host.ts";
@@ -43,7 +44,12 @@ const FILE_ALIGNMENT = 4096;
 /** Linux. */
 export const linuxBackend: DeviceBackend = {
   os: "linux",
-  host: { ...POSIX_HOST, title: "Linux", exampleDisk: "/dev/sdb" },
+  host: {
+    ...POSIX_HOST,
+    title: "Linux",
+    exampleDisk: "/dev/sdb",
+    computer: () => linuxComputer(),
+  },
   list(): Promise<DeviceInfo[]> {
     return Promise.resolve(listLinuxDisks());
   },

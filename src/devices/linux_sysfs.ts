@@ -3,7 +3,8 @@
  *
  * Sources: the kernel's Documentation/ABI/stable/sysfs-block, testing/sysfs-block,
  * testing/sysfs-block-loop and testing/sysfs-block-dm,
- * Documentation/driver-api/mmc/mmc-dev-attrs.rst, and drivers/scsi/scsi_sysfs.c.
+ * Documentation/driver-api/mmc/mmc-dev-attrs.rst, drivers/scsi/scsi_sysfs.c,
+ * drivers/ata/libata-scsi.c and drivers/nvme/host/sysfs.c.
  */
 import { OsError } from "../../ffi/os_error.ts";
 import { listDirectory, readSystemFile, realPath } from "../../ffi/system_files.ts";
@@ -54,6 +55,8 @@ export interface DiskBlockNode extends BlockNode {
 export interface DiskLabels {
   readonly model: string | undefined;
   readonly serial: string | undefined;
+  /** Revision of the firmware. */
+  readonly firmware: string | undefined;
 }
 
 /** These mean that the thing was there a moment ago: an unplugged disk takes its files along. */
@@ -227,9 +230,9 @@ function isVirtual(topology: string, name: string): boolean {
     /^(?:loop|ram|zram|dm-|md|nbd)[\d_]/.test(name);
 }
 
-/** Model and serial, from sysfs, and from udev's database what sysfs lacks or cuts. */
+/** Model, serial and firmware, from sysfs, and from udev what sysfs lacks or cuts. */
 export function readDiskLabels(root: string, disk: DiskBlockNode): DiskLabels {
-  if (disk.virtual) return { model: undefined, serial: undefined };
+  if (disk.virtual) return { model: undefined, serial: undefined, firmware: undefined };
   const { directory } = disk;
   const text = (file: string): string | undefined =>
     cleanText(readText(`${directory}/${file}`));
@@ -246,7 +249,46 @@ export function readDiskLabels(root: string, disk: DiskBlockNode): DiskLabels {
   const serial = (disk.bus === "usb" ? usbSerial(directory) : undefined) ??
     text("serial") ?? text("device/serial") ?? unitSerial(directory) ??
     cleanText(udev.get("ID_SERIAL_SHORT"));
-  return { model: model === "" ? undefined : model, serial };
+  const firmware = readFirmware(disk, cleanText(udev.get("ID_REVISION")));
+  return { model: model === "" ? undefined : model, serial, firmware };
+}
+
+/** Where the drivers of a bus show the firmware; `rev` of an eMMC chip is something else. */
+const FIRMWARE_FILES: Readonly<Partial<Record<Bus, string>>> = {
+  nvme: "firmware_rev",
+  sd: "fwrev",
+};
+
+/** What libata answers for an ATA disk that names none. */
+const NO_REVISION = "n/a";
+
+/** Of an ATA disk `rev` has one half of the revision, four characters of eight. */
+function readFirmware(
+  { directory, bus }: DiskBlockNode,
+  udevRevision: string | undefined,
+): string | undefined {
+  const file = FIRMWARE_FILES[bus] ?? "rev";
+  const shown = cleanText(readText(`${directory}/device/${file}`));
+  if (shown === undefined || shown === NO_REVISION) return undefined;
+  if (file !== "rev") return shown;
+  const whole = [ataRevision(directory), udevRevision].find((each) => each?.includes(shown));
+  return whole ?? shown;
+}
+
+/** IDENTIFY DEVICE data in {@linkcode ataRevision}'s page. */
+const IDENTIFY_AT = 60;
+
+/**
+ * SCSI / ATA Translation, ATA Information VPD page (89h): IDENTIFY DEVICE data from byte 60.
+ * Words 23 to 26 are the revision, the second character of each before the first (ATA8-ACS,
+ * "ATA string convention").
+ */
+function ataRevision(directory: string): string | undefined {
+  const page = readVitalPage(directory, 0x89);
+  if (page === undefined || page.length < IDENTIFY_AT + 512) return undefined;
+  const words = page.subarray(IDENTIFY_AT + 23 * 2, IDENTIFY_AT + 27 * 2);
+  const characters = words.map((_, index) => words[index ^ 1] ?? 0);
+  return cleanText(new TextDecoder().decode(characters));
 }
 
 /** The first directory upwards that is a USB device has the serial of its descriptor. */
@@ -262,12 +304,18 @@ function usbSerial(directory: string): string | undefined {
  * two bytes of length, then ASCII.
  */
 function unitSerial(directory: string): string | undefined {
-  const path = `${directory}/device/vpd_pg80`;
+  const page = readVitalPage(directory, 0x80);
+  return page === undefined ? undefined : cleanText(new TextDecoder().decode(page.subarray(4)));
+}
+
+/** A page of vital product data, as long as it says; undefined where the disk has none. */
+function readVitalPage(directory: string, code: number): Uint8Array | undefined {
+  const path = `${directory}/device/vpd_pg${code.toString(16)}`;
   // The kernel answers EINVAL where the disk has no such page.
   const page = unlessGone(`read ${path}`, () => readSystemFile(path), ["EINVAL"]);
-  if (page === undefined || page[1] !== 0x80) return undefined;
+  if (page === undefined || page[1] !== code) return undefined;
   const length = ((page[2] ?? 0) << 8) | (page[3] ?? 0);
-  return cleanText(new TextDecoder().decode(page.subarray(4, 4 + length)));
+  return page.subarray(0, 4 + length);
 }
 
 /**
@@ -293,7 +341,7 @@ function unescapeHex(text: string | undefined): string | undefined {
 }
 
 /** Without blanks at the ends; undefined when nothing remains. */
-function cleanText(text: string | undefined): string | undefined {
+export function cleanText(text: string | undefined): string | undefined {
   // A stick's maker chooses these bytes: none of them may steer a terminal.
   // deno-lint-ignore no-control-regex
   const clean = text?.replace(/[\u0000-\u001f\u007f-\u009f]/g, " ").trim();

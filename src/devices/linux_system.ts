@@ -4,7 +4,7 @@ import { errnoError } from "../../ffi/libc.ts";
 import * as linux from "../../ffi/linux.ts";
 import { OsError } from "../../ffi/os_error.ts";
 import { cString } from "../../ffi/strings.ts";
-import { statPath } from "../../ffi/system_files.ts";
+import { statOpened, statPath } from "../../ffi/system_files.ts";
 import { COMMON_HINTS, type PosixSystem } from "./posix_io.ts";
 
 const EEXIST = 17;
@@ -27,6 +27,7 @@ export const linuxSystem: PosixSystem = {
     EBUSY: "unmount it, or close the program that uses it",
   },
   sizeOf: (path) => statPath(path).size,
+  statusOf: (named) => typeof named === "number" ? statOpened(named) : statPath(named, false),
   flush: (thread, descriptor) => thread.call("fsync", descriptor),
   renameNew,
 };

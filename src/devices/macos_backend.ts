@@ -3,6 +3,7 @@ import { LibcThread, prepareLibcThread } from "../../ffi/libc_thread.ts";
 import { MACOS_PATHS } from "../core/path.ts";
 import type { DeviceBackend, FileAccess } from "./device.ts";
 import { listMacosDisks, locateMacos, macosQueries } from "./macos_disks.ts";
+import { macosComputer } from "./macos_host.ts";
 import { openMacosSink } from "./macos_sink.ts";
 import { type MacosAccess, openMacosSource } from "./macos_source.ts";
 import { macosSystem } from "./macos_system.ts";
@@ -18,7 +19,13 @@ const access: MacosAccess = {
 /** macOS. */
 export const macosBackend: DeviceBackend = {
   os: "darwin",
-  host: { ...POSIX_HOST, paths: MACOS_PATHS, title: "macOS", exampleDisk: "/dev/disk4" },
+  host: {
+    ...POSIX_HOST,
+    paths: MACOS_PATHS,
+    title: "macOS",
+    exampleDisk: "/dev/disk4",
+    computer: () => macosComputer(),
+  },
   list: () => listMacosDisks(),
   locate: (path) => locateMacos(path),
   prepare: prepareLibcThread,

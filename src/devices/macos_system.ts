@@ -1,7 +1,7 @@
 /** What macOS does in its own way. */
 import type { LibcCalls } from "../../ffi/libc_thread.ts";
 import { MACOS_ERRORS } from "../../ffi/macos_errors.ts";
-import { statMacos } from "../../ffi/macos_files.ts";
+import { statMacos, statOpenedMacos } from "../../ffi/macos_files.ts";
 import * as macos from "../../ffi/macos.ts";
 import { allocateAligned } from "../../ffi/memory.ts";
 import { OsError } from "../../ffi/os_error.ts";
@@ -34,6 +34,8 @@ export const macosSystem: PosixSystem = {
     ENXIO: "plug it in again; `sectorshot list` shows what is there",
   },
   sizeOf: (path) => statMacos(path).size,
+  statusOf: (named) =>
+    typeof named === "number" ? statOpenedMacos(named) : statMacos(named, false),
   flush: flushFile,
   renameNew,
 };

@@ -6,6 +6,7 @@ import type { Bytes } from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
 import { POSIX_PATHS } from "../core/path.ts";
 import type { FileAccess, ImageFile } from "./device.ts";
+import { noLock } from "./device_errors.ts";
 import {
   type Channel,
   closeChannel,
@@ -20,6 +21,9 @@ import {
 /** Operations of flock(2): the same numbers on both systems. */
 const LOCK_EX = 2;
 const LOCK_NB = 4;
+
+/** How often a lock is tried for that others remove just then. */
+const LOCK_ATTEMPTS = 10;
 
 /** Small files are read whole up to this many bytes. */
 const READ_LIMIT = 256 * 1024 * 1024;
@@ -51,22 +55,8 @@ export class PosixFiles implements FileAccess {
 
   async openImage(path: string): Promise<ImageFile> {
     const system = this.#system;
-    const { flags } = system;
     const thread = this.#calls;
-    let descriptor: number;
-    try {
-      descriptor = await openDescriptor(system, thread, path, flags.readWrite | flags.create);
-    } catch (cause) {
-      const error = environmentError(system, `cannot create ${path}`, cause);
-      if (error.osCode !== "ENOENT" && error.osCode !== "EACCES") throw error;
-      throw new ImagingError("environment", error.message, {
-        cause,
-        osCode: error.osCode,
-        hint: error.osCode === "ENOENT"
-          ? `make the folder ${POSIX_PATHS.folderOf(path)} first`
-          : `choose a folder that you may write to`,
-      });
-    }
+    const descriptor = await this.#openOrMake(path);
     try {
       await thread.call("flock", descriptor, LOCK_EX | LOCK_NB);
       return new PosixImageFile(
@@ -87,6 +77,84 @@ export class PosixFiles implements FileAccess {
       }
       throw environmentError(system, `cannot lock ${path}`, cause);
     }
+  }
+
+  /** Opens a file for writing; makes it where there is none. */
+  async #openOrMake(path: string): Promise<number> {
+    const system = this.#system;
+    const flags = system.flags.readWrite | system.flags.create;
+    try {
+      return await openDescriptor(system, this.#calls, path, flags);
+    } catch (cause) {
+      const error = environmentError(system, `cannot create ${path}`, cause);
+      if (error.osCode !== "ENOENT" && error.osCode !== "EACCES") throw error;
+      throw new ImagingError("environment", error.message, {
+        cause,
+        osCode: error.osCode,
+        hint: error.osCode === "ENOENT"
+          ? `make the folder ${POSIX_PATHS.folderOf(path)} first`
+          : `choose a folder that you may write to`,
+      });
+    }
+  }
+
+  async lock(path: string): Promise<AsyncDisposable | undefined> {
+    const thread = this.#calls;
+    for (let attempt = 0; attempt < LOCK_ATTEMPTS; attempt++) {
+      this.#checkLockFile(path);
+      const descriptor = await this.#openOrMake(path);
+      try {
+        await thread.call("flock", descriptor, LOCK_EX | LOCK_NB);
+        if (this.#isNamed(descriptor, path)) return this.#heldLock(descriptor, path);
+      } catch (cause) {
+        await closeChannel({ thread, descriptor });
+        if (isOsError(cause, "EAGAIN")) return undefined;
+        throw environmentError(this.#system, `cannot lock ${path}`, cause);
+      }
+      await closeChannel({ thread, descriptor });
+    }
+    throw new ImagingError("environment", `cannot lock ${path}: others keep replacing it`);
+  }
+
+  /** Nothing but an empty file is taken for a lock: all else is somebody's. */
+  #checkLockFile(path: string): void {
+    let status;
+    try {
+      status = this.#system.statusOf(path);
+    } catch (cause) {
+      // Whatever else is wrong, opening it says so.
+      if (isOsError(cause, "ENOENT", "ENOTDIR", "EACCES")) return;
+      throw environmentError(this.#system, `cannot lock ${path}`, cause);
+    }
+    if (status.kind !== "file" || status.size > 0) throw noLock(path);
+  }
+
+  /** The one that had it may have removed it between our opening and locking it. */
+  #isNamed(descriptor: number, path: string): boolean {
+    const ours = this.#system.statusOf(descriptor);
+    try {
+      const named = this.#system.statusOf(path);
+      return named.inode === ours.inode && named.dev === ours.dev;
+    } catch (error) {
+      if (isOsError(error, "ENOENT")) return false;
+      throw error;
+    }
+  }
+
+  #heldLock(descriptor: number, path: string): AsyncDisposable {
+    const thread = this.#calls;
+    return {
+      [Symbol.asyncDispose]: async (): Promise<void> => {
+        try {
+          // Removed while it is locked: so nobody else's is.
+          if (this.#isNamed(descriptor, path)) await thread.call("unlink", cString(path));
+        } catch (error) {
+          // What stays is taken over by the next one.
+          if (!(error instanceof OsError)) throw error;
+        }
+        await closeChannel({ thread, descriptor });
+      },
+    };
   }
 
   async read(path: string, limit = READ_LIMIT): Promise<Bytes | undefined> {

@@ -8,6 +8,7 @@ import { addressOf, allocateAligned } from "../../ffi/memory.ts";
 import { OsError } from "../../ffi/os_error.ts";
 import { type SeriesRead, seriesState } from "../../ffi/read_series.ts";
 import { cString } from "../../ffi/strings.ts";
+import type { FileStatus } from "../../ffi/system_files.ts";
 import type { Bytes, PlacedRead, SeriesOutcome } from "../core/block.ts";
 import { ImagingError, type ReadError, WriteError } from "../core/errors.ts";
 import { type AlignedIo, readAligned, readError, writeAligned } from "./aligned_io.ts";
@@ -28,6 +29,12 @@ export interface PosixSystem {
   readonly hints: Readonly<Record<string, string>>;
   /** Bytes of a regular file. */
   sizeOf(path: string): number;
+  /**
+   * What a path names, be it a link, or what a descriptor stands for.
+   *
+   * @throws {OsError} ENOENT …
+   */
+  statusOf(named: string | number): FileStatus;
   /**
    * Waits until the medium has all of a file.
    *

@@ -2,10 +2,12 @@
 import {
   argumentsOf,
   commandLine,
+  computerName,
   isElevated,
   ownsConsole,
   prepareConsole,
   runElevated,
+  systemVersion,
 } from "../../ffi/windows_host.ts";
 import { OsError } from "../../ffi/os_error.ts";
 import {
@@ -37,6 +39,7 @@ const windowsHost: Host = {
   stopSignals: ["SIGINT", "SIGBREAK"],
   prepareTerminal: prepareConsole,
   ownsTerminal: ownsConsole,
+  computer: () => ({ name: computerName(), release: systemVersion() }),
   elevate,
 };
 

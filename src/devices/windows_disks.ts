@@ -245,6 +245,7 @@ async function describeMedium(
       : storageAccessAlignment(alignment).physicalSector || sectorSize,
     model: modelOf(device),
     serial: await serialOf(calls, handle, device, bus),
+    firmware: device?.revision,
     bus,
     removable: device?.removableMedia ?? false,
     readOnly: await isReadOnly(calls, handle),

@@ -14,6 +14,7 @@ import type { Bytes } from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
 import { WINDOWS_PATHS } from "../core/path.ts";
 import type { FileAccess, ImageFile } from "./device.ts";
+import { noLock } from "./device_errors.ts";
 import {
   closeHandle,
   control,
@@ -45,6 +46,12 @@ const REPLACING_OPENING: OpenOptions = {
   disposition: windows.FILE_OVERWRITE_IF,
 };
 
+/** An image's opening, with the right to remove: who has it shuts out whoever wants the same. */
+const LOCK_OPENING: OpenOptions = {
+  ...IMAGE_OPENING,
+  access: IMAGE_OPENING.access | windows.DELETE,
+};
+
 /** To rename or remove; written through, so that the new name is durable. */
 const NAMING_OPENING: OpenOptions = {
   ...OPENINGS.query,
@@ -59,6 +66,12 @@ const NAMING: Patience = {
   firstWaitMilliseconds: 50,
   isPassing: ({ code }) =>
     ["ERROR_ACCESS_DENIED", "ERROR_SHARING_VIOLATION", "ERROR_LOCK_VIOLATION"].includes(code),
+};
+
+/** One that is just being removed is gone soon. */
+const LOCKING: Patience = {
+  ...NAMING,
+  isPassing: ({ code }) => code === "ERROR_ACCESS_DENIED",
 };
 
 /** Errors of a name that is not there. */
@@ -122,6 +135,25 @@ export class WindowsFiles implements FileAccess {
     }
   }
 
+  async lock(path: string): Promise<AsyncDisposable | undefined> {
+    let channel: WindowsChannel;
+    try {
+      channel = await this.#open(path, LOCK_OPENING, LOCKING);
+    } catch (error) {
+      if (!(error instanceof ImagingError)) throw error;
+      if (error.osCode === "ERROR_SHARING_VIOLATION") return undefined;
+      throw error;
+    }
+    const { calls, handle } = channel;
+    try {
+      if (await sizeOfFile(calls, handle) > 0) throw noLock(path);
+      return heldLock(calls, handle);
+    } catch (cause) {
+      await closeHandle(calls, handle);
+      throw this.#failure(`cannot lock ${path}`, cause);
+    }
+  }
+
   async read(path: string, limit = READ_LIMIT): Promise<Bytes | undefined> {
     const calls = this.#calls;
     let handle: bigint;
@@ -148,7 +180,7 @@ export class WindowsFiles implements FileAccess {
 
   async writeAtomically(path: string, content: Uint8Array): Promise<void> {
     const temporary = temporaryOf(path);
-    const channel = await this.#open(temporary, REPLACING_OPENING, true);
+    const channel = await this.#open(temporary, REPLACING_OPENING, NAMING);
     try {
       await writeChannel(channel, 0, new Uint8Array(content));
       await flushChannel(channel);
@@ -206,11 +238,14 @@ export class WindowsFiles implements FileAccess {
   async #open(
     path: string,
     opening: OpenOptions,
-    isPatient = false,
+    patience?: Patience,
   ): Promise<WindowsChannel> {
     const attempt = (): Promise<bigint> => this.#calls.call("open", path, opening);
     try {
-      return this.#channel(path, await (isPatient ? this.#patiently(attempt) : attempt()));
+      const handle = patience === undefined
+        ? await attempt()
+        : await patiently(patience, this.#clock, attempt);
+      return this.#channel(path, handle);
     } catch (cause) {
       if (isWindowsError(cause, "ERROR_SHARING_VIOLATION")) {
         throw new ImagingError(
@@ -247,6 +282,26 @@ export class WindowsFiles implements FileAccess {
     this.#thread?.[Symbol.dispose]();
     return Promise.resolve();
   }
+}
+
+/** The file goes with its handle; nobody can open it in between. */
+function heldLock(calls: WindowsCalls, handle: bigint): AsyncDisposable {
+  return {
+    async [Symbol.asyncDispose](): Promise<void> {
+      try {
+        await calls.call(
+          "setInformation",
+          handle,
+          fileDispositionInformation(true),
+          FILE_INFORMATION_CLASS.FileDispositionInformation,
+        );
+      } catch (error) {
+        // What stays is taken over by the next one.
+        if (!(error instanceof OsError)) throw error;
+      }
+      await closeHandle(calls, handle);
+    },
+  };
 }
 
 /** Lets a file have holes; false where its file system knows none. */

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { BAD_DISK_TOOLS, badDisk } from "../support/bad_disk.ts";
 import { linuxTest } from "../support/linux_test.ts";
 import { LoopDevice } from "../support/loop_device.ts";
-import { digestOf, run, runCli, tryRun } from "../support/run_cli.ts";
+import { digestOf, run, runCli, shell, tryRun } from "../support/run_cli.ts";
 import { exists, numberedSectorsWithZeros, TemporaryFolder } from "../support/temporary.ts";
 import { needs } from "../support/tools.ts";
 
@@ -54,6 +54,11 @@ linuxTest({
 
     const report = JSON.parse(await Deno.readTextFile(`${image}.json`));
     assertEquals(report.operator.case, "2026-17");
+    const release = (await run("uname", ["-r"])).trim();
+    assertEquals(report.computer.name, (await run("uname", ["-n"])).trim());
+    assertEquals(report.computer.system, `Linux ${release}`);
+    // A loop device has no firmware, and nothing is made up.
+    assertEquals(report.source.firmware, null);
     const subjects = report.hashes.map((each: { subject: string; verdict: string }) =>
       `${each.subject} ${each.verdict}`
     );
@@ -294,4 +299,48 @@ linuxTest("evidence: a list of windows without its end is said to be one", async
   const { code, stdout } = await runCli(["verify", image]);
   assertEquals(code, 0, stdout);
   assertMatch(stdout, /a\.img\.windows has no end: its run was interrupted/);
+});
+
+linuxTest({
+  name: "evidence: more segments than may be open at once are written",
+  ignore: ignore || needs("prlimit"),
+  async fn(): Promise<void> {
+    await using folder = await TemporaryFolder.create();
+    const from = await folder.write("from", numberedSectorsWithZeros(270 * MIB));
+    const few = { prefix: ["prlimit", "--nofile=256"] };
+    const options = ["--segment-size", "1M", "--hash", "md5"];
+    const image = folder.file("case.E01");
+    const packing = ["--compression", "none"];
+    const read = await runCli(["read", from, image, ...options, ...packing], few);
+    assertEquals(read.code, 0, read.stderr);
+    assert((await folder.names()).length > 270, "a file for each MiB");
+    await run("ewfverify", ["-q", image]);
+
+    const split = await runCli(["read", from, folder.file("split.001"), ...options], few);
+    assertEquals(split.code, 0, split.stderr);
+    const parts = (await folder.names()).filter((name) => /^split\.\d+$/.test(name)).sort();
+    assertEquals(parts.length, 270);
+    await shell(
+      'cd "$1" && shift && cat "$@" | cmp - from',
+      folder.path,
+      ...parts,
+    );
+  },
+});
+
+linuxTest({
+  name: "evidence: an image whose segments are smaller than what is read at once is verified",
+  ignore,
+  async fn(): Promise<void> {
+    await using folder = await TemporaryFolder.create();
+    const from = await folder.write("from", numberedSectorsWithZeros(20 * MIB));
+    const image = folder.file("case.E01");
+    await run("ewfacquire", [
+      ...["-q", "-u", "-f", "encase6", "-c", "none", "-S", "1048576"],
+      ...["-t", folder.file("case"), from],
+    ]);
+    const verify = await runCli(["verify", image]);
+    assertEquals(verify.code, 0, verify.stderr);
+    assertStringIncludes(verify.stdout, "md5: OK");
+  },
 });

@@ -10,6 +10,7 @@ import {
   diskContent,
   failingDisk,
   faultyPlaces,
+  hangingDisk,
   PluggedDisk,
   RESCUE_DISK_TOOLS,
   withZerosAt,
@@ -313,26 +314,6 @@ linuxTest({
   },
 });
 
-/** A disk with a bad place, on which one read hangs as soon as a file is there. */
-async function hangingDisk(
-  folder: TemporaryFolder,
-  bytes: Uint8Array<ArrayBuffer>,
-  hangsAt: number,
-  trigger: string,
-): Promise<NbdDisk> {
-  const file = await folder.write(`hangs_${crypto.randomUUID()}`, bytes);
-  // The first MiB ends with a bad sector: from there on it is a rescue.
-  const bad = MIB - 512;
-  const read = `dd if='${file}' bs=64K iflag=skip_bytes,count_bytes,fullblock status=none ` +
-    "skip=$4 count=$3";
-  const pread = `end=$(($4 + $3)); ` +
-    `if [ $4 -le ${bad} ] && [ $end -gt ${bad} ]; then echo EIO bad >&2; exit 1; fi; ` +
-    `if [ -e '${trigger}' ] && [ $4 -le ${hangsAt} ] && [ $end -gt ${hangsAt} ]; ` +
-    `then sleep 4; fi; ${read}`;
-  const args = ["eval", `get_size=echo ${bytes.length}`, `pread=${pread}`];
-  return await NbdDisk.create(folder, args, { direct: true });
-}
-
 for (const end of ["SIGINT", "--timeout"] as const) {
   for (const moment of ["in a rescue", "before it is a rescue"] as const) {
     // A process ends only when the call that hangs does: not all of them every time.
@@ -413,7 +394,7 @@ linuxTest({
     const second = await runCli(["read", disk.path, image]);
     assert(first.isRunning, "the first one ended too early for this test");
     assertEquals(second.code, 1);
-    assertMatch(second.stderr, /error: cannot write .*card\.img\.part: another run/);
+    assertMatch(second.stderr, /error: .*: another run is using the map .*card\.img\.map\n/);
     // The same map beside another image is the same map.
     const third = await runCli(
       ["read", disk.path, folder.file("other.img"), "--map", `${image}.map`],

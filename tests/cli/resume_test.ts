@@ -93,8 +93,8 @@ linuxTest({
       assertEquals(code, 0, `${story}\n${stdout}`);
       assert(await exists(`${image}.sha256`), `${story}: an image without its digest`);
       await run("sha256sum", ["-c", "--strict", `${image}.sha256`], { cwd: folder.path });
-      if (await exists(`${image}.map`)) {
-        // Killed between the last two steps: what is left must not be in anyone's way.
+      if (await exists(`${image}.map`) || await exists(`${image}.map.lock`)) {
+        // Killed between the last steps: what is left must not be in anyone's way.
         const { code, stderr } = await runCli([...args, "--force"]);
         assertEquals(code, 0, `${story}\n${stderr}`);
         assert(!await exists(`${image}.map`), `${story}: the map stays for ever`);
@@ -269,7 +269,7 @@ linuxTest({
     const second = await runCli(["read", disk.path, image]);
     assert(first.isRunning, "the first one ended too early for this test");
     assertEquals(second.code, 1);
-    assertMatch(second.stderr, /error: cannot write .*card\.img\.part: another run/);
+    assertMatch(second.stderr, /error: .*: another run is using the map .*card\.img\.map\n/);
     const { code, stderr } = await first.end();
     assertEquals(code, 0, stderr);
     await run("cmp", [file, image]);
@@ -597,6 +597,20 @@ linuxTest("resume: a part that is shorter than its map says is not touched", asy
     1,
     /speaks of 4194304 bytes.*4194303 bytes/,
   );
+});
+
+linuxTest("resume: a stream leaves alone what another program did not finish", async () => {
+  await using folder = await TemporaryFolder.create();
+  const bytes = numberedSectors(SIZE);
+  const { image, part, map } = await interrupted(folder, bytes);
+  // As GNU ddrescue keeps it: under its final name.
+  await Deno.rename(part, image);
+  const before = [await Deno.readFile(image), await Deno.readFile(map)];
+  const { code, stderr } = await runCli(["read", "-", image], { stdin: bytes });
+  assertEquals(code, 1, stderr);
+  assertMatch(stderr, /error: cannot write .*card\.img: it exists/);
+  assertEquals([await Deno.readFile(image), await Deno.readFile(map)], before);
+  assertEquals(await folder.names(), ["card.img", "card.img.map"]);
 });
 
 linuxTest("resume: a map beside nothing that says nothing is done is begun with", async () => {

@@ -64,6 +64,7 @@ export interface DiskPlan extends MediumPlan {
   readonly physicalSectorSize?: number;
   readonly vendor?: string;
   readonly product?: string;
+  readonly revision?: string;
   /** Of an NVMe disk: what is printed on it. */
   readonly adapterSerial?: string;
   readonly serial?: string;
@@ -904,11 +905,12 @@ function adapterSerialAnswer(serial: string): Bytes {
 }
 
 function descriptorAnswer(disk: DiskPlan): Bytes {
-  const { vendor, product, serial, busType = 0, removable = false } = disk;
+  const { vendor, product, revision, serial, busType = 0, removable = false } = disk;
   const at = storage.STORAGE_DEVICE_DESCRIPTOR;
   const texts = [
     [at.VendorIdOffset, vendor],
     [at.ProductIdOffset, product],
+    [at.ProductRevisionOffset, revision],
     [at.SerialNumberOffset, serial],
   ] as const;
   const given = texts.flatMap(([, text]) => text === undefined ? [] : [text.length + 1]);

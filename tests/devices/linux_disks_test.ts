@@ -6,6 +6,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ImagingError } from "../../src/core/errors.ts";
 import type { DeviceInfo, Location } from "../../src/devices/device.ts";
 import { listLinuxDisks, locateLinux } from "../../src/devices/linux_disks.ts";
+import { linuxComputer } from "../../src/devices/linux_host.ts";
 import { parseMountInfo, parseSwaps } from "../../src/devices/linux_mounts.ts";
 import { identityChange, refusals } from "../../src/devices/safety.ts";
 import { needs } from "../support/tools.ts";
@@ -120,6 +121,7 @@ const STICK: DiskPlan = {
     removable: "1\n",
     "device/vendor": "SanDisk \n",
     "device/model": "Ultra Fit       \n",
+    "device/rev": "1.00\n",
   },
   partitions: [["sdb1", "8:17", 2048, 524_288], ["sdb2", "8:18", 526_336, 59_537_408]],
 };
@@ -183,6 +185,7 @@ treeTest("a USB stick: bus, serial of the USB device, sizes, partitions", (tree)
     physicalSectorSize: 512,
     model: "SanDisk Ultra Fit",
     serial: "4C530001230816117393",
+    firmware: "1.00",
     bus: "usb",
     removable: true,
     readOnly: false,
@@ -282,6 +285,111 @@ treeTest("a SATA disk: no vendor, serial of page 80h, the whole model from udev"
   assertEquals(disk.model, "Samsung SSD 860 EVO 1TB");
   assertEquals(disk.physicalSectorSize, 4096);
   assertEquals(disk.serial, "S3Z8NB0K123456");
+});
+
+/** An ATA Information page (SAT) with this revision in its IDENTIFY DEVICE data. */
+function ataPage(swapped: string): Uint8Array {
+  const page = new Uint8Array(4 + 0x238);
+  page.set([0, 0x89, 0x02, 0x38, ...ascii("    linux   libata          3.00")]);
+  page.set([0xec], 56);
+  page.set(ascii(swapped), 60 + 46);
+  return page;
+}
+
+treeTest(
+  "a SATA disk: SCSI has half of its firmware's revision, page 89h all of it",
+  (tree) => {
+    const firmware = (files: Record<string, string | Uint8Array>): string | undefined => {
+      using other = new Tree();
+      other.disk({ ...SATA, files: { ...SATA.files, ...files } });
+      return other.find("sda").firmware;
+    };
+    const rev = "4B6Q\n";
+    assertEquals(firmware({}), undefined);
+    assertEquals(firmware({ "device/rev": rev }), "4B6Q");
+    // RVT04B6Q: the characters of each word are swapped.
+    assertEquals(
+      firmware({ "device/rev": rev, "device/vpd_pg89": ataPage("VR0TB4Q6") }),
+      "RVT04B6Q",
+    );
+    // A revision of four characters, with which libata begins at the front.
+    assertEquals(
+      firmware({ "device/rev": "CC43\n", "device/vpd_pg89": ataPage("CC34    ") }),
+      "CC43",
+    );
+    // Pages that are cut, another one, or another disk's.
+    const page = ataPage("VR0TB4Q6");
+    for (const bad of [page.subarray(0, 60), page.subarray(0, 571), page.with(1, 0x80)]) {
+      assertEquals(firmware({ "device/rev": rev, "device/vpd_pg89": bad }), "4B6Q");
+    }
+    const short = page.with(2, 0).with(3, 60);
+    assertEquals(firmware({ "device/rev": rev, "device/vpd_pg89": short }), "4B6Q");
+    assertEquals(
+      firmware({ "device/rev": rev, "device/vpd_pg89": ataPage("XX00XXXX") }),
+      "4B6Q",
+    );
+    assertEquals(firmware({ "device/rev": "n/a \n" }), undefined);
+    assertEquals(firmware({ "device/rev": "    \n" }), undefined);
+    tree.disk({ ...SATA, files: { ...SATA.files, "device/rev": rev } });
+    tree.file("/run/udev/data/b8:0", "E:ID_REVISION=RVT04B6Q\n");
+    assertEquals(tree.find("sda").firmware, "RVT04B6Q");
+    tree.file("/run/udev/data/b8:0", "E:ID_REVISION=EMT04C0Q\n");
+    assertEquals(tree.find("sda").firmware, "4B6Q");
+  },
+);
+
+treeTest("firmware of NVMe disks and cards, by the names of their drivers", (tree) => {
+  tree.disk({
+    name: "nvme0n1",
+    number: "259:0",
+    sectors: 1_000_215_216,
+    topology: "pci0000:00/0000:00:1d.0/0000:03:00.0/nvme/nvme0",
+    files: { "device/model": "Samsung SSD 970\n", "device/firmware_rev": "2B2QEXM7\n" },
+  });
+  assertEquals(tree.find("nvme0n1").firmware, "2B2QEXM7");
+  // Of a card rev is the version of its register, where it is shown.
+  for (const [name, number, fwrev] of [["mmcblk0", 0, "0x0"], ["mmcblk1", 8, undefined]]) {
+    tree.disk({
+      name: String(name),
+      number: `179:${number}`,
+      sectors: 31_116_288,
+      topology: `platform/soc/mmc_host/mmc${number}/mmc${number}:aaaa/block`,
+      files: {
+        "device/name": "SL16G\n",
+        "device/rev": "0x8\n",
+        ...(fwrev === undefined ? {} : { "device/fwrev": `${fwrev}\n` }),
+      },
+    });
+    assertEquals(tree.find(String(name)).firmware, fwrev);
+  }
+});
+
+treeTest("a revision that would steer the terminal is defused", (tree) => {
+  tree.disk({ ...STICK, files: { "device/rev": "\u001b[2J\n" } });
+  assertEquals(tree.find("sdb").firmware, "[2J");
+});
+
+treeTest("the computer's name and the kernel's release", (tree) => {
+  assertEquals(linuxComputer(tree.root), { name: undefined, release: undefined });
+  tree.file("/proc/sys/kernel/hostname", "lab-ws-07\n");
+  tree.file("/proc/sys/kernel/osrelease", "6.1.0-37-amd64\n");
+  assertEquals(linuxComputer(tree.root), { name: "lab-ws-07", release: "6.1.0-37-amd64" });
+  tree.file("/proc/sys/kernel/hostname", "(none)\n");
+  assertEquals(linuxComputer(tree.root).name, undefined);
+  tree.file("/proc/sys/kernel/hostname", "a\u001bb\n");
+  assertEquals(linuxComputer(tree.root).name, "a b");
+});
+
+Deno.test({
+  name: "this computer is called as uname says",
+  ignore: !onLinux,
+  fn(): void {
+    const uname = (option: string): string =>
+      new TextDecoder().decode(
+        new Deno.Command("uname", { args: [option] }).outputSync().stdout,
+      ).trim();
+    assertEquals(linuxComputer(), { name: uname("-n"), release: uname("-r") });
+  },
 });
 
 treeTest("a serial only udev knows", (tree) => {

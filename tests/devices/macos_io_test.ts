@@ -9,6 +9,7 @@ import type { SeriesReply } from "../../ffi/read_series.ts";
 import * as macos from "../../ffi/macos.ts";
 import { allocateAligned, nativeBytes } from "../../ffi/memory.ts";
 import { fromCString } from "../../ffi/strings.ts";
+import type { FileStatus } from "../../ffi/system_files.ts";
 import { ImagingError, ReadError, WriteError } from "../../src/core/errors.ts";
 import { openMacosSink } from "../../src/devices/macos_sink.ts";
 import { type MacosAccess, openMacosSource } from "../../src/devices/macos_source.ts";
@@ -660,6 +661,44 @@ Deno.test("a second run finds the image locked", async () => {
     ImagingError,
     "another run is writing it",
   );
+});
+
+/** An empty file. */
+function emptyFile(inode: bigint): FileStatus {
+  return { kind: "file", size: 0, rdev: "0:0", dev: "1:4", inode, permissions: 0o644 };
+}
+
+Deno.test("a lock is a file that is removed while it is still locked", async () => {
+  const thread = new FakeThread();
+  // The one that left it removes it when we have opened it already.
+  const inodes = new Map<string | number, bigint[]>([
+    ["/a.lock", [7n, 8n, 8n, 8n, 8n]],
+    [3, [7n]],
+    [4, [8n, 8n]],
+  ]);
+  const statusOf = (name: string | number): FileStatus => {
+    const inode = inodes.get(name)?.shift();
+    if (inode === undefined) throw macosFailure("stat", "ENOENT");
+    return emptyFile(inode);
+  };
+  await using files = new PosixFiles({ ...macosSystem, statusOf }, () => thread);
+  const lock = await files.lock("/a.lock");
+  const opening = "open /a.lock O_RDWR|O_CREAT|O_CLOEXEC";
+  assertEquals(thread.take(), [opening, "flock 3 6", "close 3", opening, "flock 4 6"]);
+  await lock?.[Symbol.asyncDispose]();
+  assertEquals(thread.take(), ["unlink /a.lock", "close 4"]);
+});
+
+Deno.test("a lock that another run has is left to it", async () => {
+  const thread = new FakeThread();
+  const statusOf = (): FileStatus => emptyFile(7n);
+  await using files = new PosixFiles({ ...macosSystem, statusOf }, () => thread);
+  thread.failures.set("flock", "EAGAIN");
+  assertEquals(await files.lock("/a.lock"), undefined);
+  assertEquals(thread.take().slice(-2), ["flock 3 6", "close 3"]);
+  thread.failures.set("flock", "ENOTSUP");
+  await assertRejects(() => files.lock("/a.lock"), ImagingError, "cannot lock /a.lock: ");
+  assertEquals(thread.take().slice(-2), ["flock 4 6", "close 4"]);
 });
 
 Deno.test("an image gets its name without replacing another, and durably", async () => {

@@ -37,6 +37,7 @@ const CARD: DiskPlan = {
   size: 32 * GIB,
   vendor: "Generic ",
   product: "SD   Reader     ",
+  revision: "1.00",
   serial: "000000001539",
   busType: STORAGE_BUS_TYPE.BusTypeUsb,
   removable: true,
@@ -134,6 +135,7 @@ windowsTest("a card in a reader: everything that is known of it", machine(), asy
     physicalSectorSize: 512,
     model: "Generic SD Reader",
     serial: "000000001539",
+    firmware: "1.00",
     bus: "usb",
     removable: true,
     readOnly: false,
@@ -264,13 +266,14 @@ windowsTest(
     number: 1,
     size: GIB,
     product: "WDC WD10EZEX-08WN4A0",
+    revision: " 01.01A01  ",
     serial: "    W -DXW08AA097721",
     busType: STORAGE_BUS_TYPE.BusTypeSata,
   }]),
   async (fake) => {
-    const { model, serial, bus, removable } = await find(fake, 1);
+    const { model, serial, firmware, bus, removable } = await find(fake, 1);
     assertEquals([model, bus, removable], ["WDC WD10EZEX-08WN4A0", "sata", false]);
-    assertEquals(serial, "WD-WX80AA907712");
+    assertEquals([serial, firmware], ["WD-WX80AA907712", "01.01A01"]);
   },
 );
 
@@ -279,8 +282,8 @@ windowsTest(
   machineWith([{ number: 1, size: GIB }]),
   async (fake) => {
     assertEquals((await find(fake, 0)).serial, "0025_38B1_1150_1A2B");
-    const { model, serial, bus } = await find(fake, 1);
-    assertEquals([model, serial, bus], [undefined, undefined, "unknown"]);
+    const { model, serial, firmware, bus } = await find(fake, 1);
+    assertEquals([model, serial, firmware, bus], [undefined, undefined, undefined, "unknown"]);
   },
 );
 

@@ -356,6 +356,12 @@ const READERS: Readonly<Record<string, ReaderExample>> = {
     read: layouts.isElevated,
     expected: true,
   },
+  RTL_OSVERSIONINFOW: {
+    c: `RTL_OSVERSIONINFOW it = {.dwMajorVersion = 10, .dwBuildNumber = 0x80005857,
+      .dwPlatformId = 2}`,
+    read: layouts.osVersion,
+    expected: "10.0.2147506263",
+  },
   STORAGE_DESCRIPTOR_HEADER: {
     c: "STORAGE_DESCRIPTOR_HEADER it = {.Version = 40, .Size = 0x80000300}",
     read: storage.storageDescriptorSize,
@@ -464,6 +470,10 @@ const BUILDERS: Readonly<Record<string, BuilderExample>> = {
       show: -1,
     }),
   },
+  RTL_OSVERSIONINFOW: {
+    c: "RTL_OSVERSIONINFOW it = {.dwOSVersionInfoSize = sizeof(RTL_OSVERSIONINFOW)}",
+    built: layouts.osVersionInfo(),
+  },
   STORAGE_PROPERTY_QUERY: {
     c: `STORAGE_PROPERTY_QUERY it = {.PropertyId = 0x70000 | StorageAccessAlignmentProperty,
       .QueryType = PropertyStandardQuery}`,
@@ -557,6 +567,7 @@ Deno.test("a structure that is cut off is refused, not read past its end", () =>
     [layouts.fileSystemDevice, 8],
     [layouts.shellExecuteProcess, 112],
     [layouts.isElevated, 4],
+    [layouts.osVersion, 276],
   ];
   for (const [read, length] of readers) {
     for (let cut = 0; cut < length; cut++) {

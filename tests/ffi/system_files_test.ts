@@ -9,6 +9,7 @@ import {
   readLink,
   readSystemFile,
   realPath,
+  statOpened,
   statPath,
 } from "../../ffi/system_files.ts";
 import { assertBytes, patternBytes } from "../support/pattern.ts";
@@ -50,6 +51,25 @@ Deno.test({
       assertEquals(permissions, mode);
       assertEquals(dev, deviceNumber(expected.dev));
     }
+  },
+});
+
+Deno.test({
+  name: "statOpened knows a file that has no name any more",
+  ignore,
+  async fn(): Promise<void> {
+    await using folder = await TemporaryFolder.create();
+    const file = await folder.write("file", patternBytes(1234));
+    const named = statPath(file);
+    const descriptor = linuxLibc().open(cString(file), O_RDONLY | O_CLOEXEC, 0);
+    try {
+      assertEquals(statOpened(descriptor), named);
+      await Deno.remove(file);
+      assertEquals(statOpened(descriptor), named);
+    } finally {
+      linuxLibc().close(descriptor);
+    }
+    assertOsError(() => statOpened(descriptor), "EBADF", "statx");
   },
 });
 

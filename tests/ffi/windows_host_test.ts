@@ -35,6 +35,8 @@ interface Answer {
   readonly owns: boolean;
   readonly elevated: readonly unknown[];
   readonly line: string;
+  readonly name: string;
+  readonly version: string;
 }
 
 function askProgram(...args: string[]): Answer {
@@ -45,6 +47,8 @@ function askProgram(...args: string[]): Answer {
       owns: host.ownsConsole(),
       elevated: [host.isElevated(), host.isElevated()],
       line: host.commandLine(),
+      name: host.computerName(),
+      version: host.systemVersion(),
     }));`;
   const folder = Deno.makeTempDirSync({ prefix: "host" });
   try {
@@ -100,5 +104,17 @@ Deno.test({
       rest.slice(rest.indexOf("probe.ts")),
       'probe.ts read "a b" "größe 日本 😀" C:\\x\\ "say \\"hi\\""',
     );
+  },
+});
+
+Deno.test({
+  name: "the computer has the name that its programs see, and a version",
+  ignore: !isWindows,
+  fn(): void {
+    const { name, version } = askProgram();
+    // NetBIOS knows fifteen characters of it, in capitals.
+    const known = Deno.env.get("COMPUTERNAME")?.slice(0, 15).toUpperCase();
+    assertEquals(name.slice(0, 15).toUpperCase(), known);
+    assertEquals(/^\d+\.\d+\.\d+$/.test(version), true, version);
   },
 });

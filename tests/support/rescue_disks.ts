@@ -154,6 +154,28 @@ export async function failingDisk(
   return await NbdDisk.create(folder, args, { direct: options.direct ?? false });
 }
 
+/**
+ * A disk whose first MiB ends with a bad sector, and on which one read hangs while a file is
+ * there.
+ */
+export async function hangingDisk(
+  folder: TemporaryFolder,
+  bytes: Uint8Array<ArrayBuffer>,
+  hangsAt: number,
+  trigger: string,
+): Promise<NbdDisk> {
+  const file = await folder.write(`hangs_${crypto.randomUUID()}`, bytes);
+  const bad = 1024 * 1024 - 512;
+  const read = `dd if='${file}' bs=64K iflag=skip_bytes,count_bytes,fullblock status=none ` +
+    "skip=$4 count=$3";
+  const pread = `end=$(($4 + $3)); ` +
+    `if [ $4 -le ${bad} ] && [ $end -gt ${bad} ]; then echo EIO bad >&2; exit 1; fi; ` +
+    `if [ -e '${trigger}' ] && [ $4 -le ${hangsAt} ] && [ $end -gt ${hangsAt} ]; ` +
+    `then sleep 4; fi; ${read}`;
+  const args = ["eval", `get_size=echo ${bytes.length}`, `pread=${pread}`];
+  return await NbdDisk.create(folder, args, { direct: true });
+}
+
 /** A failing disk that can be pulled out and put in again; its path stays the same. */
 export class PluggedDisk implements AsyncDisposable {
   /** As one below /dev/disk/by-id: a link to the device, and nothing while it is away. */

@@ -135,8 +135,11 @@ function littleEndian(value: number): Bytes {
   return bytes;
 }
 
-/** The parts one behind the other; not copied where they lie in memory like that. */
-export function joined(parts: readonly Bytes[]): Bytes {
+/**
+ * The parts one behind the other; not copied where they lie in memory like that. Copied
+ * into `into` where that is large enough.
+ */
+export function joined(parts: readonly Bytes[], into: Bytes = new Uint8Array()): Bytes {
   const [first] = parts;
   if (first === undefined) return new Uint8Array();
   let length = 0;
@@ -146,7 +149,7 @@ export function joined(parts: readonly Bytes[]): Bytes {
     length += part.length;
   }
   if (isOne) return new Uint8Array(first.buffer, first.byteOffset, length);
-  const bytes = new Uint8Array(length);
+  const bytes = into.length >= length ? into.subarray(0, length) : new Uint8Array(length);
   let at = 0;
   for (const part of parts) {
     bytes.set(part, at);

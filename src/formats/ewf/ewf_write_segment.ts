@@ -59,6 +59,8 @@ export class SegmentWriter {
   #table: OpenTable | undefined;
   #chunkCount = 0;
   #isEnded = false;
+  /** What is written in one go is put together here: new memory each time costs more. */
+  #kept: Bytes = new Uint8Array();
 
   constructor(output: ImageOutput, settings: EwfSettings) {
     this.output = output;
@@ -108,12 +110,19 @@ export class SegmentWriter {
 
   /** Writes what is pending. */
   async write(): Promise<void> {
-    const bytes = joined(this.#pending);
+    const bytes = this.#joined();
     const patches = this.#patches;
     this.#pending = [];
     this.#patches = [];
     if (bytes.length > 0) await this.output.writeAt(this.#position - bytes.length, bytes);
     for (const patch of patches) await this.output.writeAt(patch.offset, patch.bytes);
+  }
+
+  /** What is pending, in memory that is used again for what comes next. */
+  #joined(): Bytes {
+    const length = this.#pending.reduce((sum, part) => sum + part.length, 0);
+    if (this.#kept.length < length) this.#kept = new Uint8Array(Math.ceil(length * 1.125));
+    return joined(this.#pending, this.#kept);
   }
 
   /** Puts these sections and the last one at the end, and writes all of it. */
@@ -126,6 +135,7 @@ export class SegmentWriter {
     await this.write();
     await this.output.setSize(this.#position);
     this.#isEnded = true;
+    this.#kept = new Uint8Array();
   }
 
   #hasRoom(table: OpenTable, chunk: PackedChunk, { tailBytes }: Outlook): boolean {

@@ -1,34 +1,35 @@
 /**
  * The second half of reading a failing medium: what the copy in order has left is rescued,
- * whatever the order. The image gets its digest from what was saved.
+ * whatever the order.
  */
-import { isZero } from "../../ffi/memory.ts";
 import type { RangeMap } from "../copy/range_map.ts";
-import { makeChunk } from "../copy/run_copy.ts";
 import type { TrackedConsumer } from "../copy/tracked_consumer.ts";
 import type { BlockSource, CopyProgress, RescueFigures } from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
-import { intersection, piecesOf, type Range } from "../core/range.ts";
-import type { ImageSummary, ImageWriter } from "../formats/image_format.ts";
+import type { Range } from "../core/range.ts";
 import { RescueStrategy } from "../rescue/rescue_strategy.ts";
 import { type RescueProgress, runRescue } from "../rescue/run_rescue.ts";
 import type { CommandContext } from "./command.ts";
-import type { PartialImage, RescueStage } from "./partial_image.ts";
+import type { RescueStage } from "./rescue_map.ts";
 import type { RescueOptions } from "./rescue_options.ts";
 
-/** A rescue into an image. */
-export interface ImageRescue {
+/** A rescue, wherever it goes. */
+export interface MediumRescue {
   readonly context: CommandContext;
   readonly source: BlockSource;
-  readonly partial: PartialImage;
   /** What is known of the source, durable or about to be. */
   readonly map: RangeMap;
-  readonly tracked: TrackedConsumer<ImageSummary>;
+  /** Writes, and keeps that map. */
+  readonly tracked: TrackedConsumer<unknown>;
   readonly options: RescueOptions;
   /** Only these places; all where it is absent. */
   readonly domain: readonly Range[] | undefined;
   /** Ends it; that of the context where it is absent. */
   readonly signal?: AbortSignal | undefined;
+  /** What an earlier run was doing. */
+  readonly stage: RescueStage | undefined;
+  /** What to do after it was given up, as a hint. */
+  readonly goOn: string;
   onProgress(progress: CopyProgress): void;
   /** Told what the map's status line shall say from now on. */
   onStage(stage: RescueStage): void;
@@ -55,11 +56,9 @@ export function needsRescue(map: RangeMap, { retries, reverse }: RescueOptions):
  * @throws {ImagingError} when the medium goes away, the user cancels, or it is given up;
  * the map is right in each case.
  */
-export async function rescueImage(rescue: ImageRescue): Promise<void> {
-  const { context, source, partial, map, tracked, options, domain, onProgress, onStage } =
-    rescue;
+export async function rescueMedium(rescue: MediumRescue): Promise<void> {
+  const { context, source, map, tracked, options, domain, stage, onProgress, onStage } = rescue;
   const { skip, minRate, maxBadAreas } = options;
-  const stage = partial.savedStage;
   const strategy = new RescueStrategy({
     map: map.clone(),
     domain,
@@ -101,10 +100,10 @@ export async function rescueImage(rescue: ImageRescue): Promise<void> {
   await tracked.saveNow();
   throw gaveUp(
     source,
-    partial,
     end === "timeout"
       ? nothingFor(options.timeoutMilliseconds ?? 0)
       : `more than ${maxBadAreas} bad areas`,
+    rescue.goOn,
   );
 }
 
@@ -114,13 +113,9 @@ export function nothingFor(milliseconds: number): string {
 }
 
 /** What the user allowed is used up. */
-export function gaveUp(
-  source: BlockSource,
-  partial: PartialImage,
-  reason: string,
-): ImagingError {
+export function gaveUp(source: BlockSource, reason: string, goOn: string): ImagingError {
   return new ImagingError("environment", `gave up reading ${source.name}: ${reason}`, {
-    hint: `what was read is in ${partial.partPath}: run the same command again to go on`,
+    hint: goOn,
   });
 }
 
@@ -144,56 +139,4 @@ function figuresOf(progress: RescueProgress): RescueFigures {
     badAreas,
     secondsSinceSuccess: millisecondsSinceSuccess / 1000,
   };
-}
-
-/** Bytes of markers that are written at once. */
-const MARKER_CHUNK_BYTES = 1024 * 1024;
-
-/**
- * Writes a readable text with its number into every sector that could not be read, so that
- * files which are hit can be found by it.
- */
-export async function writeMarkers(
-  writer: ImageWriter,
-  source: BlockSource,
-  unreadable: readonly Range[],
-  sectorSize: number,
-): Promise<void> {
-  for (const piece of piecesOf(unreadable, MARKER_CHUNK_BYTES)) {
-    await writer.consume(makeChunk(piece.offset, markers(source.name, piece, sectorSize)));
-  }
-}
-
-/** Puts zeros over the markers of an earlier run; answers whether there were any. */
-export async function clearMarkers(
-  writer: ImageWriter,
-  saved: BlockSource,
-  unreadable: readonly Range[],
-): Promise<boolean> {
-  let found = false;
-  const whole = { offset: 0, length: saved.size };
-  const inside = unreadable.flatMap((area) => intersection(area, whole) ?? []);
-  for (const { offset, length } of piecesOf(inside, MARKER_CHUNK_BYTES)) {
-    const bytes = new Uint8Array(length);
-    await saved.readAt(offset, bytes);
-    if (isZero(bytes)) continue;
-    found = true;
-    await writer.consume(makeChunk(offset, bytes.fill(0)));
-  }
-  return found;
-}
-
-/** Sectors of blanks, each with a line of text at its beginning. */
-function markers(
-  name: string,
-  { offset, length }: Range,
-  sectorSize: number,
-): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(length).fill(0x20);
-  for (let at = 0; at < length; at += sectorSize) {
-    const sector = Math.floor((offset + at) / sectorSize);
-    const text = `sectorshot: unreadable sector ${sector} of ${name}\n`;
-    new TextEncoder().encodeInto(text, bytes.subarray(at, at + sectorSize));
-  }
-  return bytes;
 }
