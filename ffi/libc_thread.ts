@@ -6,6 +6,8 @@ import { SystemThread } from "./system_thread.ts";
 
 /** Makes calls of the C library, in the order in which they were asked for. */
 export interface LibcCalls extends Disposable {
+  /** As {@linkcode SystemThread.abandon}. */
+  abandon(): Promise<void>;
   /**
    * Makes a call. Buffers in `args` are copied; memory that is to be read or written is
    * passed by address.

@@ -31,15 +31,45 @@ export interface ReadEnding {
   readonly errno: number;
 }
 
-/** What threads that share a series have in common: the next read, and whether to stop. */
+/**
+ * What threads that share a series have in common: the next read, whether to stop, and what
+ * is done, for those whose thread never replies.
+ */
 export type SeriesState = Int32Array<SharedArrayBuffer>;
 
 const NEXT = 0;
 const STOPPED = 1;
+const DONE = 2;
 
-/** For one series. */
-export function seriesState(): SeriesState {
-  return new Int32Array(new SharedArrayBuffer(8));
+/** For one series of so many reads. */
+export function seriesState(count: number): SeriesState {
+  return new Int32Array(new SharedArrayBuffer(4 * (DONE + count)));
+}
+
+/** No further read is begun. */
+export function stopSeries(state: SeriesState): void {
+  Atomics.store(state, STOPPED, 1);
+}
+
+/** The reads that brought all their bytes, also those that no thread has told of yet. */
+export function doneReads(state: SeriesState): SeriesReply["done"] {
+  const done: [number, number][] = [];
+  for (let index = 0; index < state.length - DONE; index++) {
+    const microseconds = Atomics.load(state, DONE + index);
+    if (microseconds > 0) done.push([index, microseconds / 1000]);
+  }
+  return done;
+}
+
+/** Did a thread take up this read? */
+export function isBegun(state: SeriesState, index: number): boolean {
+  return index < Math.min(Atomics.load(state, NEXT), state.length - DONE);
+}
+
+/** Microseconds, and never none. */
+function markDone(state: SeriesState, index: number, milliseconds: number): void {
+  const microseconds = Math.min(2 ** 31 - 1, Math.max(1, Math.round(milliseconds * 1000)));
+  Atomics.store(state, DONE + index, microseconds);
 }
 
 /**
@@ -67,7 +97,7 @@ export function readSeries(
     while (count < length) {
       const { result, errno } = pread(address + BigInt(count), length - count, offset + count);
       if (result < 0) {
-        Atomics.store(state, STOPPED, 1);
+        stopSeries(state);
         return { done, failed: { index, errno } };
       }
       count += result;
@@ -75,9 +105,12 @@ export function readSeries(
     }
     const now = performance.now();
     const isShort = count < length;
-    if (!isShort) done.push([index, now - before]);
+    if (!isShort) {
+      done.push([index, now - before]);
+      markDone(state, index, now - before);
+    }
     if (isShort || now - before >= limits.each || now - begin >= limits.all) {
-      Atomics.store(state, STOPPED, 1);
+      stopSeries(state);
     }
     before = now;
   }

@@ -16,6 +16,21 @@ export interface SystemReply {
   readonly error: number | undefined;
 }
 
+/** A call that was given up: it may still be under way in the system. */
+export class AbandonedCall extends Error {
+  override readonly name = "AbandonedCall";
+  /**
+   * Settles when the system is through with it. Until then, which may be for ever, it can
+   * still write to the memory that it was given.
+   */
+  readonly returned: Promise<void>;
+
+  constructor(call: string, returned: Promise<void>) {
+    super(`${call} was given up without an answer`);
+    this.returned = returned;
+  }
+}
+
 /** A call that was not answered yet. */
 interface Waiting {
   readonly call: string;
@@ -31,6 +46,10 @@ export abstract class SystemThread implements Disposable {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 0;
+  /** Calls that were given up and have not returned; undefined when there are none. */
+  #abandoned:
+    | { readonly ids: Set<number>; readonly end: PromiseWithResolvers<void> }
+    | undefined;
   /** Why no more calls can be made. */
   #ended: Error | undefined;
 
@@ -44,6 +63,7 @@ export abstract class SystemThread implements Disposable {
       this.#ended = error;
       for (const { reject } of this.#waiting.values()) reject(error);
       this.#waiting.clear();
+      this.#returned();
     };
   }
 
@@ -53,6 +73,9 @@ export abstract class SystemThread implements Disposable {
   /** Makes a call on the thread. Buffers in `args` are copied. */
   protected ask(call: string, args: readonly unknown[]): Promise<unknown> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    if (this.#abandoned !== undefined) {
+      return Promise.reject(new AbandonedCall(call, this.#abandoned.end.promise));
+    }
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
       this.#waiting.set(id, { call, resolve, reject });
@@ -60,13 +83,36 @@ export abstract class SystemThread implements Disposable {
     });
   }
 
-  /** Ends the thread, also in the middle of a call. */
+  /**
+   * Gives up the calls under way: they reject with an {@linkcode AbandonedCall}, and so do
+   * further ones until the system has returned from all of them, which is when this settles.
+   * A call that hangs cannot be stopped, and those behind it are still made.
+   */
+  abandon(): Promise<void> {
+    if (this.#abandoned !== undefined) return this.#abandoned.end.promise;
+    if (this.#waiting.size === 0) return Promise.resolve();
+    const end = Promise.withResolvers<void>();
+    this.#abandoned = { ids: new Set(this.#waiting.keys()), end };
+    for (const { call, reject } of this.#waiting.values()) {
+      reject(new AbandonedCall(call, end.promise));
+    }
+    this.#waiting.clear();
+    return end.promise;
+  }
+
+  #returned(): void {
+    this.#abandoned?.end.resolve();
+    this.#abandoned = undefined;
+  }
+
+  /** Ends the thread, also in the middle of a call: one that was given up never returns then. */
   [Symbol.dispose](): void {
     this.#ended ??= new Error("The thread for system calls was ended");
     this.#worker.terminate();
   }
 
   #settle({ id, result, error }: SystemReply): void {
+    if (this.#abandoned?.ids.delete(id) && this.#abandoned.ids.size === 0) this.#returned();
     const entry = this.#waiting.get(id);
     if (entry === undefined) return;
     this.#waiting.delete(id);

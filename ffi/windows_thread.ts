@@ -8,6 +8,8 @@ type Calls = typeof WINDOWS_CALLS;
 
 /** Makes calls of Windows, in the order in which they were asked for. */
 export interface WindowsCalls extends Disposable {
+  /** As {@linkcode SystemThread.abandon}. */
+  abandon(): Promise<void>;
   /**
    * Makes a call of `windows_calls.ts`. Buffers in `args` are copied; memory that is to be
    * read or written is passed by address.

@@ -20,6 +20,7 @@ export class PatchedSource implements BlockSource {
   readonly sequential: boolean | undefined;
   readonly sectorPhase: number | undefined;
   readonly readSeries?: NonNullable<BlockSource["readSeries"]>;
+  readonly abandon?: NonNullable<BlockSource["abandon"]>;
   readonly #source: BlockSource;
   readonly #patches: readonly Patch[];
   /** Does it end where the source does, wherever that is? */
@@ -44,6 +45,7 @@ export class PatchedSource implements BlockSource {
     this.#patches = patches;
     this.#endsWithSource = size === undefined;
     this.#sourceEnd = source.size;
+    if (source.abandon !== undefined) this.abandon = source.abandon.bind(source);
     if (source.readSeries !== undefined) {
       const inner = source.readSeries.bind(source);
       this.readSeries = (reads, ahead) => this.#patchedSeries(inner, reads, ahead);

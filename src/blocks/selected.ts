@@ -15,6 +15,7 @@ export class SelectedSource implements BlockSource {
   readonly sectorSize: number;
   readonly sectorPhase: number | undefined;
   readonly readSeries?: NonNullable<BlockSource["readSeries"]>;
+  readonly abandon?: NonNullable<BlockSource["abandon"]>;
   readonly #source: BlockSource;
   /** Ascending, joined. */
   readonly #ranges: readonly Range[];
@@ -32,6 +33,7 @@ export class SelectedSource implements BlockSource {
     this.sectorPhase = source.sectorPhase;
     this.#source = source;
     this.#ranges = mergeRanges(ranges);
+    if (source.abandon !== undefined) this.abandon = source.abandon.bind(source);
     if (source.readSeries !== undefined) {
       const inner = source.readSeries.bind(source);
       this.readSeries = (reads, ahead) => inner(this.#wholeReads(reads), ahead);

@@ -9,6 +9,7 @@ export class SliceSource implements BlockSource {
   readonly sequential: boolean | undefined;
   readonly sectorPhase: number;
   readonly readSeries?: NonNullable<BlockSource["readSeries"]>;
+  readonly abandon?: NonNullable<BlockSource["abandon"]>;
   readonly #whole: BlockSource;
   readonly #offset: number;
 
@@ -21,6 +22,7 @@ export class SliceSource implements BlockSource {
     this.#whole = whole;
     this.#offset = range.offset;
     this.size = Math.max(0, Math.min(range.length, whole.size - range.offset));
+    if (whole.abandon !== undefined) this.abandon = whole.abandon.bind(whole);
     if (whole.readSeries !== undefined) {
       const readWhole = whole.readSeries.bind(whole);
       this.readSeries = (reads, ahead) => readWhole(this.#placed(reads), ahead);

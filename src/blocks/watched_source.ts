@@ -9,6 +9,7 @@ export class WatchedSource implements BlockSource {
   readonly sequential: boolean | undefined;
   readonly sectorPhase: number | undefined;
   readonly readSeries?: NonNullable<BlockSource["readSeries"]>;
+  readonly abandon?: NonNullable<BlockSource["abandon"]>;
   readonly #source: BlockSource;
   #errors = 0;
 
@@ -20,6 +21,7 @@ export class WatchedSource implements BlockSource {
     this.sequential = source.sequential;
     this.sectorPhase = source.sectorPhase;
     this.#source = source;
+    if (source.abandon !== undefined) this.abandon = source.abandon.bind(source);
     if (source.readSeries !== undefined) {
       const inner = source.readSeries.bind(source);
       this.readSeries = (reads, ahead) => this.#counted(inner(reads, ahead));

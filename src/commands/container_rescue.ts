@@ -27,7 +27,7 @@ import {
   lockPathOf,
   type SourceIdentity,
 } from "./rescue_map.ts";
-import { gaveUp, nothingFor, rescueMedium } from "./rescue_medium.ts";
+import { gaveUp, noteAbandoned, nothingFor, rescueMedium } from "./rescue_medium.ts";
 import type { RescueOptions } from "./rescue_options.ts";
 
 /** How exactly `--timeout` is kept. */
@@ -98,15 +98,17 @@ export class ContainerRescue implements AsyncDisposable {
     this.savedBytes = partial?.savedBytes ?? 0;
     const { context, source, chunkBytes } = options;
     const known = [...partial?.map?.areas() ?? []].find(({ status }) => status !== "?");
+    const { timeoutMilliseconds, readTimeoutMilliseconds } = options.options;
     const policy = new RescuingPolicy({
       source,
       chunkBytes,
+      readTimeoutMilliseconds,
+      onAbandoned: (range) => noteAbandoned(context, range, readTimeoutMilliseconds),
       knownFrom: known?.offset ?? source.size,
       rescue: (from, already, signal) => this.#running = this.#rescue(from, already, signal),
     });
     this.policy = policy;
     this.signal = AbortSignal.any([context.signal, this.#late.signal]);
-    const { timeoutMilliseconds } = options.options;
     if (timeoutMilliseconds === undefined) return;
     this.#timer = setInterval(() => {
       if (policy.stalledMilliseconds > timeoutMilliseconds) this.#late.abort();

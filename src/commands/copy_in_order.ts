@@ -7,7 +7,7 @@ import { resumePolicy } from "../copy/resume_policy.ts";
 import { runCopy } from "../copy/run_copy.ts";
 import type { BlockSource, ChunkConsumer, CopyProgress } from "../core/block.ts";
 import type { CommandContext } from "./command.ts";
-import { gaveUp, nothingFor } from "./rescue_medium.ts";
+import { gaveUp, noteAbandoned, nothingFor } from "./rescue_medium.ts";
 import type { RescueOptions } from "./rescue_options.ts";
 
 /** How exactly `--timeout` is kept. */
@@ -48,6 +48,8 @@ export async function copyInOrder(copy: OrderedCopy): Promise<readonly unknown[]
     chunkBytes,
     withSaved: saved !== undefined,
     onBad: ON_BAD[rescue.onError],
+    readTimeoutMilliseconds: rescue.readTimeoutMilliseconds,
+    onAbandoned: (range) => noteAbandoned(context, range, rescue.readTimeoutMilliseconds),
   });
   const { timeoutMilliseconds = Infinity } = rescue;
   const late = new AbortController();

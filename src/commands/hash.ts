@@ -1,4 +1,5 @@
 import type { Digest } from "../copy/hash_consumers.ts";
+import { DEFAULT_CHUNK_BYTES } from "../copy/run_copy.ts";
 import { ImagingError } from "../core/errors.ts";
 import { totalLength } from "../core/range.ts";
 import { plural } from "../core/units.ts";
@@ -24,7 +25,8 @@ import {
   worstOutcome,
 } from "./command.ts";
 import { digestsJson, hashMedium } from "./hash_medium.ts";
-import { chosenPart, openMedium } from "./open_medium.ts";
+import { chosenPart, closedInTime, openMedium } from "./open_medium.ts";
+import { IN_ORDER_OPTIONS, type InOrderOptions, rescueOptions } from "./rescue_options.ts";
 
 export const hash: Command = {
   name: "hash",
@@ -34,7 +36,8 @@ export const hash: Command = {
   details: [
     "Prints the digest of each SOURCE as sha256sum does; of several digests (--hash) each " +
     "line names its algorithm. --check FILE reads such lines and checks what they name.",
-    "Unreadable sectors count as zeros; they are listed, and the exit code is 4.",
+    "A place that cannot be read is rescued as `read` does it, before what is behind it is " +
+    "read. Unreadable sectors count as zeros; they are listed, and the exit code is 4.",
   ],
   examples: [
     "sectorshot hash /dev/sdb",
@@ -47,6 +50,7 @@ export const hash: Command = {
     SHARED_OPTIONS.offset,
     SHARED_OPTIONS.length,
     SHARED_OPTIONS.blockSize,
+    ...IN_ORDER_OPTIONS,
   ],
   positionals: { min: 0, max: Infinity },
   run,
@@ -54,13 +58,14 @@ export const hash: Command = {
 
 async function run(invocation: Invocation, context: CommandContext): Promise<CommandResult> {
   const list = valueOf(invocation, "check");
+  const rescue = rescueOptions(invocation);
   if (list !== undefined) {
     if (invocation.positionals.length > 0) {
       throw new ImagingError("usage", "cannot use --check together with a SOURCE", {
         hint: "the list itself names what is checked",
       });
     }
-    return await checkList(context, list);
+    return await checkList(context, list, rescue);
   }
   if (invocation.positionals.length === 0) {
     throw new ImagingError("usage", "cannot hash: a name is missing", {
@@ -75,7 +80,7 @@ async function run(invocation: Invocation, context: CommandContext): Promise<Com
   const json: unknown[] = [];
   let outcome: Outcome = "done";
   for (const name of invocation.positionals) {
-    const hashed = await hashOne(invocation, context, name, algorithms);
+    const hashed = await hashOne(invocation, context, name, { algorithms, rescue });
     outcome = worstOutcome(outcome, hashed.outcome);
     text.push(...hashed.text);
     json.push(hashed.json);
@@ -88,14 +93,24 @@ async function hashOne(
   invocation: Invocation,
   context: CommandContext,
   name: string,
-  algorithms: readonly HashAlgorithm[],
+  { algorithms, rescue }: {
+    readonly algorithms: readonly HashAlgorithm[];
+    readonly rescue: InOrderOptions;
+  },
 ): Promise<CommandResult> {
   try {
-    await using medium = await openMedium(context, name);
+    const medium = await openMedium(context, name);
+    await using _medium = closedInTime(medium);
     const { source } = chosenPart(invocation, medium);
     context.phase(`hashing ${name}`);
     const chunkBytes = blockSizeOption(invocation, source.sectorSize);
-    const { bytes, bad, digests } = await hashMedium(context, source, algorithms, chunkBytes);
+    const { bytes, bad, digests } = await hashMedium(
+      context,
+      source,
+      algorithms,
+      chunkBytes,
+      rescue,
+    );
     const badBytes = totalLength(bad);
     if (badBytes > 0) {
       const lines = rangeLines(
@@ -128,7 +143,11 @@ function digestText({ algorithm, hex }: Digest, name: string, isTagged: boolean)
   return isTagged ? formatTaggedLine(algorithm.id, hex, name) : formatDigestLine(hex, name);
 }
 
-async function checkList(context: CommandContext, path: string): Promise<CommandResult> {
+async function checkList(
+  context: CommandContext,
+  path: string,
+  rescue: InOrderOptions,
+): Promise<CommandResult> {
   await using files = context.backend.openFiles();
   const content = await files.read(path);
   if (content === undefined) {
@@ -157,7 +176,7 @@ async function checkList(context: CommandContext, path: string): Promise<Command
     const algorithm = entry.algorithm === undefined && byName !== undefined
       ? byName
       : hashOfLine(entry);
-    const checked = await checkEntry(context, entry, algorithm);
+    const checked = await checkEntry(context, entry, algorithm, rescue);
     outcome = worstOutcome(outcome, checked.outcome);
     text.push(`${entry.name}: ${checked.verdict}`);
     json.push({ name: entry.name, expected: entry.hex, ...checked });
@@ -169,14 +188,22 @@ async function checkEntry(
   context: CommandContext,
   entry: DigestLine,
   algorithm: HashAlgorithm | undefined,
+  rescue: InOrderOptions,
 ): Promise<{ outcome: Outcome; verdict: string; actual: string | null }> {
   if (algorithm === undefined) {
     return { outcome: "failed", verdict: "FAILED (unknown hash)", actual: null };
   }
   try {
-    await using medium = await openMedium(context, entry.name);
+    const medium = await openMedium(context, entry.name);
+    await using _medium = closedInTime(medium);
     context.phase(`checking ${entry.name}`);
-    const { digests, bad } = await hashMedium(context, medium.source, [algorithm]);
+    const { digests, bad } = await hashMedium(
+      context,
+      medium.source,
+      [algorithm],
+      DEFAULT_CHUNK_BYTES,
+      rescue,
+    );
     const actual = digests[0]?.hex ?? null;
     if (bad.length > 0) {
       const verdict = `FAILED (${totalLength(bad)} bytes unreadable)`;

@@ -11,6 +11,9 @@ import { imageFolder } from "./image_folder.ts";
 import { missingPath } from "./missing_path.ts";
 import { bytesOption, type CommandContext, type Invocation } from "./command.ts";
 
+/** At the end: how long closing the device may take. */
+const CLOSE_MILLISECONDS = 1000;
+
 /** Something to read from: a device, the content of an image, or stdin. */
 export interface OpenedMedium extends AsyncDisposable {
   readonly source: BlockSource;
@@ -27,9 +30,6 @@ export interface OpenMediumOptions {
   /** Read past the system's caches, also a file. */
   readonly direct?: boolean;
 }
-
-/** At the end: how long closing the device may take. */
-const CLOSE_MILLISECONDS = 1000;
 
 /** The device or file of this name; an error that helps when it is neither. */
 export async function locateReadable(

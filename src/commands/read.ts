@@ -3,7 +3,7 @@ import { WatchedSource } from "../blocks/watched_source.ts";
 import { compareMedia, provesSame } from "../copy/compare_media.ts";
 import { type Digest, hashConsumers } from "../copy/hash_consumers.ts";
 import type { Area, RangeMap } from "../copy/range_map.ts";
-import { sequentialPolicy } from "../copy/read_policy.ts";
+import { orderedPolicy, sequentialPolicy } from "../copy/read_policy.ts";
 import { DEFAULT_CHUNK_BYTES, runCopy } from "../copy/run_copy.ts";
 import { TrackedConsumer } from "../copy/tracked_consumer.ts";
 import type { BlockSource, CopyProgress } from "../core/block.ts";
@@ -69,12 +69,13 @@ import {
   writeReport,
 } from "./report_files.ts";
 import { isOnePass, readInOnePass } from "./read_in_one_pass.ts";
+import { readInOrder } from "./read_in_order.ts";
 import { identityOf, lockPathOf, type RescueStage } from "./rescue_map.ts";
 import { needsRescue, rescueMedium } from "./rescue_medium.ts";
 import {
-  IN_PLACE_OPTIONS,
   MAP_INTERVAL_OPTION,
   mapIntervalOption,
+  OUT_OF_ORDER_OPTIONS,
   readDomain,
   RESCUE_OPTIONS,
   type RescueOptions,
@@ -99,7 +100,8 @@ export const read: Command = {
     "ddrescue does it: what reads well comes first, trouble is skipped and returned to, then " +
     "its edges are trimmed, then sector by sector. Its maps are taken over, and it takes " +
     "over ours. Unreadable sectors are zeros in the image and - in the map; they are listed, " +
-    "the map stays, and the exit code is 4. --retries tries them again, also later.",
+    "the map stays, and the exit code is 4. --retries tries them again, also later. To stdout " +
+    "each place is rescued before what is behind it is read, and there is no map.",
     "Zeros become holes in the image file where the file system has holes. --allocated ends " +
     "the image behind the last partition; --used leaves out what file systems do not use, and " +
     "with it what was deleted: for a small backup, not for evidence. Whatever is not " +
@@ -342,31 +344,30 @@ const FILE_OPTIONS = [
 
 /** What goes to stdout is read once, in order, and cannot be taken back. */
 function checkForStream(invocation: Invocation): void {
-  const name = firstSet(invocation, [...IN_PLACE_OPTIONS, ...FILE_OPTIONS]);
+  const name = firstSet(invocation, [...OUT_OF_ORDER_OPTIONS, ...FILE_OPTIONS]);
   if (name === undefined) return;
   throw new ImagingError("usage", `cannot use --${name} with -: stdout is written in order`, {
     hint: `name an image file, or leave out --${name}`,
   });
 }
 
-async function readToStdout(
-  job: ReadJob,
-  { onError }: RescueOptions,
-): Promise<CommandResult> {
+async function readToStdout(job: ReadJob, rescue: RescueOptions): Promise<CommandResult> {
   const { context, source, algorithms, chunkBytes } = job;
-  const { bytes, bad, results } = await runCopy({
-    policy: sequentialPolicy(source, {
-      chunkBytes,
-      onBad: onError === "abort" ? "fail" : "zero",
-    }),
-    consumers: [
-      ...hashConsumers(algorithms, source.size),
-      new StreamConsumer("stdout", (piece) => context.writeStdout(piece)),
-    ],
-    chunkBytes,
-    onProgress: (progress) => context.progress(progress),
-    signal: context.signal,
-  });
+  const { bytes, bad, results } = await readInOrder(
+    context,
+    rescue,
+    ({ readerOf, signal, onProgress }) =>
+      runCopy({
+        policy: orderedPolicy(source, readerOf(source), chunkBytes),
+        consumers: [
+          ...hashConsumers(algorithms, source.size),
+          new StreamConsumer("stdout", (piece) => context.writeStdout(piece)),
+        ],
+        chunkBytes,
+        onProgress,
+        signal,
+      }),
+  );
   const digests = results.filter((result): result is Digest => result !== undefined);
   return { ...resultOf(job, "-", { bytes, bad, digests }), stdoutIsData: true };
 }
@@ -396,9 +397,9 @@ async function readToImage(job: ReadJob, target: ReadTarget): Promise<CommandRes
     return unfinishedResult(job, partPath, map);
   }
   const readSeconds = (performance.now() - job.started) / 1000;
-  if (target.verify) await verifyImage(job, partPath, digests, bad);
+  if (target.verify) await verifyImage(job, target, digests, bad);
   const again = target.verifySource
-    ? await sourceAgain(context, source, digests, job.chunkBytes)
+    ? await sourceAgain(context, source, digests, job.chunkBytes, target.rescue)
     : undefined;
   const windows = target.windowBytes === undefined
     ? undefined
@@ -471,7 +472,7 @@ interface Copied {
 async function copyStream(job: ReadJob, writer: ImageWriter): Promise<Copied> {
   const { context, source, algorithms, chunkBytes } = job;
   const { bad, results } = await runCopy({
-    policy: sequentialPolicy(source, { chunkBytes, onBad: "zero" }),
+    policy: sequentialPolicy(source, { chunkBytes, onBad: "fail" }),
     consumers: [writer, ...hashConsumers(algorithms, source.size)],
     chunkBytes,
     onProgress: (progress) => job.onProgress(progress),
@@ -498,7 +499,7 @@ async function copyMedium(
   });
   try {
     const isTrouble = domain !== undefined || needsRescue(map, rescue);
-    const inOrder = isTrouble ? undefined : await readInOrder(job, target, tracked, map);
+    const inOrder = isTrouble ? undefined : await copyToTracked(job, target, tracked, map);
     if (inOrder === undefined) {
       await rescueMedium({
         context,
@@ -536,7 +537,7 @@ async function copyMedium(
 }
 
 /** The digests; undefined when a place could not be read, or only slowly. */
-async function readInOrder(
+async function copyToTracked(
   job: ReadJob,
   { partial, rescue }: ReadTarget,
   tracked: TrackedConsumer<ImageSummary>,
@@ -607,7 +608,7 @@ function unfinishedResult(job: ReadJob, partPath: string, map: RangeMap): Comman
 /** Reads the image again, from the medium where the system lets us, and compares. */
 async function verifyImage(
   job: ReadJob,
-  partPath: string,
+  { partial: { partPath }, rescue }: ReadTarget,
   digests: readonly Digest[],
   bad: readonly Range[],
 ): Promise<void> {
@@ -628,11 +629,11 @@ async function verifyImage(
     );
   }
   const comparison = !source.sequential
-    ? await compareMedia(source, image, {
-      chunkBytes,
-      onProgress: (progress) => context.progress(progress),
-      signal: context.signal,
-    })
+    ? await readInOrder(
+      context,
+      rescue,
+      (reading) => compareMedia(source, image, { chunkBytes, ...reading }),
+    )
     : undefined;
   if (expected === undefined && comparison !== undefined && provesSame(comparison, bad)) return;
   throw new VerifyError(

@@ -10,6 +10,7 @@ import type { HashFacts } from "../report/manifest.ts";
 import type { CommandContext } from "./command.ts";
 import { hashMedium } from "./hash_medium.ts";
 import { WindowList, windowListPath } from "./hash_windows.ts";
+import { type InOrderOptions, USUAL_IN_ORDER } from "./rescue_options.ts";
 
 /**
  * Reads the source once more, with the first of the hashes.
@@ -21,6 +22,7 @@ export async function sourceAgain(
   source: BlockSource,
   [expected]: readonly Digest[],
   chunkBytes: number,
+  options: InOrderOptions = USUAL_IN_ORDER,
 ): Promise<Digest | undefined> {
   if (expected === undefined || source.sequential) {
     throw new ImagingError("usage", "cannot use --verify-source here", {
@@ -28,7 +30,8 @@ export async function sourceAgain(
     });
   }
   context.phase(`reading ${source.name} again`);
-  return (await hashMedium(context, source, [expected.algorithm], chunkBytes)).digests[0];
+  const again = await hashMedium(context, source, [expected.algorithm], chunkBytes, options);
+  return again.digests[0];
 }
 
 /** Is the source another one than when it was read first? */

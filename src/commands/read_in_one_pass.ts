@@ -225,7 +225,7 @@ export async function readInOnePass(
     await writeDigestFiles(context, files, rawPath, made.digests);
   }
   const again = isSet(invocation, "verify-source")
-    ? await sourceAgain(context, source, made.digests, chunkBytes)
+    ? await sourceAgain(context, source, made.digests, chunkBytes, options)
     : undefined;
   const pass: OnePass = {
     made,

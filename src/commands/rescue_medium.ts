@@ -95,6 +95,8 @@ export async function rescueMedium(rescue: MediumRescue): Promise<void> {
     onError: options.onError === "abort" ? "abort" : "rescue",
     pauseMilliseconds: options.pauseMilliseconds,
     timeoutMilliseconds: options.timeoutMilliseconds,
+    readTimeoutMilliseconds: options.readTimeoutMilliseconds,
+    onAbandoned: (range) => noteAbandoned(context, range, options.readTimeoutMilliseconds),
   });
   if (end === "finished") return;
   await tracked.saveNow();
@@ -110,6 +112,19 @@ export async function rescueMedium(rescue: MediumRescue): Promise<void> {
 /** Why `--timeout` ends a run. */
 export function nothingFor(milliseconds: number): string {
   return `nothing could be read for ${milliseconds / 1000} s`;
+}
+
+/** Says that a read hung and was given up. */
+export function noteAbandoned(
+  context: CommandContext,
+  { offset, length }: Range,
+  milliseconds: number,
+): void {
+  context.note({
+    level: "warning",
+    message: `a read of ${length} bytes at byte ${offset} did not answer within ` +
+      `${milliseconds / 1000} s: treated as failing`,
+  });
 }
 
 /** What the user allowed is used up. */

@@ -1,6 +1,7 @@
 /** How a failing medium is read: the options of the rescue. */
 import { parseMapFile } from "../copy/map_file.ts";
 import { SAVE_INTERVAL_MILLISECONDS } from "../copy/tracked_consumer.ts";
+import { READ_TIMEOUT_MILLISECONDS } from "../copy/read_watch.ts";
 import { ImagingError } from "../core/errors.ts";
 import type { Range } from "../core/range.ts";
 import type { FileAccess } from "../devices/device.ts";
@@ -12,6 +13,9 @@ import {
   type OptionSpec,
   valueOf,
 } from "./command.ts";
+
+/** Shorter, and reads of slow but healthy drives would be given up. */
+const MIN_READ_TIMEOUT_MILLISECONDS = 1000;
 
 /** What to do when a place cannot be read. */
 export type OnError = "rescue" | "abort" | "zero";
@@ -32,6 +36,8 @@ export interface RescueOptions {
   readonly skip: { readonly min: number; readonly max: number } | undefined;
   /** Bytes a second: slower areas are left for later. */
   readonly minRate: number | undefined;
+  /** Milliseconds after which a request that hangs counts as failed; Infinity for never. */
+  readonly readTimeoutMilliseconds: number;
   /** Milliseconds since the last success, after which it ends. */
   readonly timeoutMilliseconds: number | undefined;
   readonly maxBadAreas: number | undefined;
@@ -42,6 +48,22 @@ export interface RescueOptions {
   /** Milliseconds to wait after a failed read. */
   readonly pauseMilliseconds: number;
 }
+
+/** Those that hold, too, where bytes are needed in their order: digests, comparisons, streams. */
+export type InOrderOptions = Pick<
+  RescueOptions,
+  "onError" | "retries" | "trim" | "scrape" | "timeoutMilliseconds" | "sectorSize"
+>;
+
+/** What holds where the user says nothing else. */
+export const USUAL_IN_ORDER: InOrderOptions = {
+  onError: "rescue",
+  retries: 0,
+  trim: true,
+  scrape: true,
+  timeoutMilliseconds: undefined,
+  sectorSize: undefined,
+};
 
 /** The options, for the help. */
 export const RESCUE_OPTIONS: readonly OptionSpec[] = [
@@ -56,6 +78,11 @@ export const RESCUE_OPTIONS: readonly OptionSpec[] = [
   { name: "reverse", help: "begin at the end" },
   { name: "skip-size", value: "MIN,MAX", help: "bytes to skip behind trouble" },
   { name: "min-rate", value: "N", help: "leave areas slower than N bytes a second for later" },
+  {
+    name: "read-timeout",
+    value: "SECONDS",
+    help: "a read that hangs so long has failed (60; 0: wait for ever)",
+  },
   { name: "timeout", value: "SECONDS", help: "end when nothing was read for so long" },
   { name: "max-bad-areas", value: "N", help: "end when there are more bad areas" },
   { name: "sector-size", value: "N", help: "sectors of the medium (as it says)" },
@@ -76,6 +103,24 @@ export const IN_PLACE_OPTIONS: readonly string[] = [
   "wait",
   ...RESCUE_OPTIONS.map(({ name }) => name).filter((name) => name !== "on-error"),
 ];
+
+/** Names of what {@linkcode InOrderOptions} holds. */
+const IN_ORDER_NAMES: readonly string[] = [
+  "on-error",
+  "retries",
+  "no-trim",
+  "no-scrape",
+  "timeout",
+  "sector-size",
+];
+
+/** The options of verbs that read in order, for the help. */
+export const IN_ORDER_OPTIONS: readonly OptionSpec[] = RESCUE_OPTIONS
+  .filter(({ name }) => IN_ORDER_NAMES.includes(name));
+
+/** What has no meaning where bytes are needed in their order. */
+export const OUT_OF_ORDER_OPTIONS: readonly string[] = IN_PLACE_OPTIONS
+  .filter((name) => !IN_ORDER_NAMES.includes(name));
 
 /** What says how something is rescued, and where the map of it is. */
 const OF_A_RESCUE: readonly string[] = [
@@ -149,6 +194,15 @@ function timeoutOption(invocation: Invocation): number | undefined {
     : milliseconds;
 }
 
+function readTimeoutOption(invocation: Invocation): number {
+  const milliseconds = secondsOption(invocation, "read-timeout");
+  if (milliseconds === undefined) return READ_TIMEOUT_MILLISECONDS;
+  if (milliseconds > 0 && milliseconds < MIN_READ_TIMEOUT_MILLISECONDS) {
+    refuse("read-timeout", String(milliseconds / 1000), "give 1 or more, or 0: wait for ever");
+  }
+  return milliseconds === 0 ? Infinity : milliseconds;
+}
+
 function wordOption<Word extends string>(
   invocation: Invocation,
   name: string,
@@ -206,6 +260,7 @@ export function rescueOptions(invocation: Invocation): RescueOptions {
     reverse: isSet(invocation, "reverse"),
     skip: skipOption(invocation),
     minRate: bytesOption(invocation, "min-rate", 512),
+    readTimeoutMilliseconds: readTimeoutOption(invocation),
     timeoutMilliseconds: timeoutOption(invocation),
     maxBadAreas: countOption(invocation, "max-bad-areas"),
     sectorSize,

@@ -1,7 +1,7 @@
 import { DamageTolerantSource } from "../blocks/damage_tolerant.ts";
 import { compareMedia, type MediaComparison, provesSame } from "../copy/compare_media.ts";
 import { type Digest, hashConsumers } from "../copy/hash_consumers.ts";
-import { sequentialPolicy } from "../copy/read_policy.ts";
+import { orderedPolicy } from "../copy/read_policy.ts";
 import { DEFAULT_CHUNK_BYTES, runCopy } from "../copy/run_copy.ts";
 import { type WindowCheck, WindowCheckConsumer } from "../copy/window_hash_consumer.ts";
 import type { BlockSource } from "../core/block.ts";
@@ -30,7 +30,9 @@ import {
 import { unpackedPath } from "./digest_files.ts";
 import { hashMedium } from "./hash_medium.ts";
 import { windowListPath } from "./hash_windows.ts";
-import { openMedium } from "./open_medium.ts";
+import { closedInTime, openMedium } from "./open_medium.ts";
+import { readInOrder } from "./read_in_order.ts";
+import { IN_ORDER_OPTIONS, rescueOptions } from "./rescue_options.ts";
 
 export const verify: Command = {
   name: "verify",
@@ -47,6 +49,9 @@ export const verify: Command = {
     "checksum is checked; damaged parts are listed. A packed image (.gz .zst .xz ...) is " +
     "unpacked on the way, not to the disk; digests beside it may be those of the packed file " +
     "(IMAGE.xz.sha256) or of the image in it (IMAGE.sha256).",
+    "A place that cannot be read, on either side, is rescued as `read` does it, before what " +
+    "is behind it is read. What stays unreadable is listed, and the exit code is 4, or 2 " +
+    "where something else differs.",
   ],
   examples: [
     "sectorshot verify card.img /dev/sdb",
@@ -56,6 +61,7 @@ export const verify: Command = {
   options: [
     { name: "expect", value: "HASH:HEX", help: "the digest that the image must have" },
     SHARED_OPTIONS.blockSize,
+    ...IN_ORDER_OPTIONS,
   ],
   positionals: { min: 1, max: 2 },
   run,
@@ -78,16 +84,19 @@ async function run(invocation: Invocation, context: CommandContext): Promise<Com
     });
   }
   const started = performance.now();
-  await using image = await openMedium(context, imagePath);
-  await using target = await openMedium(context, targetPath);
+  const rescue = rescueOptions(invocation);
+  const image = await openMedium(context, imagePath);
+  await using _image = closedInTime(image);
+  const target = await openMedium(context, targetPath);
+  await using _target = closedInTime(target);
   const { source } = image;
   const chunkBytes = blockSizeOption(invocation, target.source.sectorSize);
   context.phase(`comparing ${imagePath} with ${targetPath}`);
-  const comparison = await compareMedia(source, target.source, {
-    chunkBytes,
-    onProgress: (progress) => context.progress(progress),
-    signal: context.signal,
-  });
+  const comparison = await readInOrder(
+    context,
+    rescue,
+    (reading) => compareMedia(source, target.source, { chunkBytes, ...reading }),
+  );
   const seconds = (performance.now() - started) / 1000;
   return comparisonResult({ image: source, target: target.source, comparison, seconds });
 }
@@ -169,7 +178,9 @@ async function verifyDigests(
   expect: string | undefined,
 ): Promise<CommandResult> {
   const started = performance.now();
-  await using medium = await openMedium(context, positional(invocation, 0));
+  const rescue = rescueOptions(invocation);
+  const medium = await openMedium(context, positional(invocation, 0));
+  await using _medium = closedInTime(medium);
   const source = new DamageTolerantSource(medium.source);
   await using files = context.backend.openFiles();
   const { paths } = context.backend.host;
@@ -198,16 +209,21 @@ async function verifyDigests(
   const algorithms = [...new Set(expectations.map((each) => each.algorithm))];
   const chunkBytes = blockSizeOption(invocation, source.sectorSize) ?? DEFAULT_CHUNK_BYTES;
   const windows = list === undefined ? undefined : new WindowCheckConsumer(list);
-  const { bytes, bad, results } = await runCopy({
-    policy: sequentialPolicy(source, { chunkBytes, onBad: "zero" }),
-    consumers: [
-      ...hashConsumers(algorithms, source.size),
-      ...windows === undefined ? [] : [windows],
-    ],
-    chunkBytes,
-    onProgress: (progress) => context.progress(progress),
-    signal: context.signal,
-  });
+  const { bytes, bad, results } = await readInOrder(
+    context,
+    rescue,
+    ({ readerOf, signal, onProgress }) =>
+      runCopy({
+        policy: orderedPolicy(source, readerOf(source), chunkBytes),
+        consumers: [
+          ...hashConsumers(algorithms, source.size),
+          ...windows === undefined ? [] : [windows],
+        ],
+        chunkBytes,
+        onProgress,
+        signal,
+      }),
+  );
   const digests = results.slice(0, algorithms.length) as Digest[];
   const checks = checkAll(expectations, digests);
   if (isPacked) {

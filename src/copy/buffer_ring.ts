@@ -1,4 +1,4 @@
-import { allocateAligned, type NativeMemory, PAGE_BYTES } from "../../ffi/memory.ts";
+import { allocateAligned, type NativeMemory } from "../../ffi/memory.ts";
 import type { Bytes } from "../core/block.ts";
 
 /** One buffer of the ring. */
@@ -12,19 +12,22 @@ export interface RingSlot {
  * of writing and hashing by at most this much, whatever the size of the disk.
  */
 export class BufferRing implements Disposable {
-  readonly #memory: NativeMemory;
+  readonly #chunkBytes: number;
+  readonly #memory = new Map<RingSlot, NativeMemory>();
   readonly #free: RingSlot[] = [];
   readonly #waiting: ((slot: RingSlot) => void)[] = [];
 
   /** Allocates `slots` buffers of `chunkBytes` each. */
   constructor(chunkBytes: number, slots: number) {
-    const stride = Math.ceil(chunkBytes / PAGE_BYTES) * PAGE_BYTES;
-    this.#memory = allocateAligned(stride * slots);
-    for (let i = 0; i < slots; i++) {
-      this.#free.push({
-        bytes: this.#memory.bytes.subarray(i * stride, i * stride + chunkBytes),
-      });
-    }
+    this.#chunkBytes = chunkBytes;
+    for (let i = 0; i < slots; i++) this.#free.push(this.#allocate());
+  }
+
+  #allocate(): RingSlot {
+    const memory = allocateAligned(this.#chunkBytes);
+    const slot = { bytes: memory.bytes };
+    this.#memory.set(slot, memory);
+    return slot;
   }
 
   /** A free buffer, as soon as there is one. Its bytes are what the last user left. */
@@ -41,8 +44,24 @@ export class BufferRing implements Disposable {
     else next(slot);
   }
 
-  /** Frees the memory. Only when no system call and no worker uses a buffer. */
+  /**
+   * A call that was given up can write to a buffer until `returned` settles: it is freed
+   * then, and never used again. Answers another one, which is its owner's.
+   */
+  replace(slot: RingSlot, returned: Promise<void>): RingSlot {
+    const memory = this.#memory.get(slot);
+    if (memory === undefined) throw new Error("This buffer is not of this ring");
+    this.#memory.delete(slot);
+    returned.then(() => memory[Symbol.dispose]());
+    return this.#allocate();
+  }
+
+  /**
+   * Frees the memory, but for buffers that were replaced. Only when no system call and no
+   * worker uses another one.
+   */
   [Symbol.dispose](): void {
-    this.#memory[Symbol.dispose]();
+    for (const memory of this.#memory.values()) memory[Symbol.dispose]();
+    this.#memory.clear();
   }
 }

@@ -1,7 +1,7 @@
 import { allocateAligned, equalBytes, type NativeMemory } from "../../ffi/memory.ts";
 import type { BlockSource, Bytes, Chunk, ChunkConsumer } from "../core/block.ts";
 import { endOf, mergeRanges, type Range } from "../core/range.ts";
-import { readWithSalvage } from "./read_policy.ts";
+import { type RangeReader, salvagingReader } from "./read_policy.ts";
 
 /** Ranges beyond this many are counted, not kept. */
 const KEPT_RANGES = 10_000;
@@ -30,7 +30,7 @@ export interface Comparison {
  */
 export class CompareConsumer implements ChunkConsumer<Comparison> {
   readonly name: string;
-  readonly #other: BlockSource;
+  readonly #reader: RangeReader;
   readonly #sectorSize: number;
   readonly #idle: NativeMemory[] = [];
   readonly #all: NativeMemory[] = [];
@@ -45,11 +45,11 @@ export class CompareConsumer implements ChunkConsumer<Comparison> {
   #firstDifference: number | undefined;
   readonly #unreadable: Range[] = [];
 
-  /** `other` stays the caller's to close. */
-  constructor(other: BlockSource, sectorSize = other.sectorSize) {
+  /** `other` stays the caller's to close; `reader` reads it. */
+  constructor(other: BlockSource, reader: RangeReader = salvagingReader(other)) {
     this.name = other.name;
-    this.#other = other;
-    this.#sectorSize = sectorSize;
+    this.#reader = reader;
+    this.#sectorSize = other.sectorSize;
   }
 
   consume(chunk: Chunk): Promise<void> {
@@ -89,7 +89,7 @@ export class CompareConsumer implements ChunkConsumer<Comparison> {
     const memory = this.#memoryFor(chunk.length);
     try {
       const theirs = memory.bytes.subarray(0, chunk.length);
-      const outcome = await readWithSalvage(this.#other, chunk, theirs);
+      const outcome = await this.#reader.read(chunk, theirs);
       await before;
       this.#unreadable.push(...outcome.bad);
       this.#bytes += outcome.length;

@@ -1,7 +1,7 @@
 import type { BlockSource, CopyProgress } from "../core/block.ts";
 import { gapsBetween, type Range } from "../core/range.ts";
 import { CompareConsumer, type Comparison } from "./compare_consumer.ts";
-import { sequentialPolicy } from "./read_policy.ts";
+import { orderedPolicy, type RangeReader, salvagingReader } from "./read_policy.ts";
 import { DEFAULT_CHUNK_BYTES, runCopy } from "./run_copy.ts";
 
 /** How two media are compared. */
@@ -10,6 +10,8 @@ export interface CompareOptions {
   readonly chunkBytes?: number | undefined;
   /** Bytes of the buffers for `media`; `other` takes as much again. */
   readonly ringBytes?: number | undefined;
+  /** Makes what reads each of them; bad places become zeros at once where it is absent. */
+  readonly readerOf?: ((source: BlockSource) => RangeReader) | undefined;
   readonly onProgress?: ((progress: CopyProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -44,9 +46,18 @@ export async function compareMedia(
   options: CompareOptions = {},
 ): Promise<MediaComparison> {
   const chunkBytes = options.chunkBytes ?? DEFAULT_CHUNK_BYTES;
+  const { readerOf = salvagingReader } = options;
+  const [ours, theirs] = [readerOf(media), readerOf(other)];
+  const reader: RangeReader = {
+    read: (range, into) => ours.read(range, into),
+    cancel(): void {
+      ours.cancel?.();
+      theirs.cancel?.();
+    },
+  };
   const { results: [comparison], bad } = await runCopy({
-    policy: sequentialPolicy(media, { chunkBytes, onBad: "zero" }),
-    consumers: [new CompareConsumer(other)],
+    policy: orderedPolicy(media, reader, chunkBytes),
+    consumers: [new CompareConsumer(other, theirs)],
     chunkBytes,
     ringBytes: options.ringBytes,
     onProgress: options.onProgress,

@@ -27,10 +27,29 @@ export interface ReadPolicy {
    * Reads a range that `next` gave, into memory of the same length. Calls may
    * overlap.
    *
+   * @param lent told, before the promise settles, when the system can still write to `into`
+   * behind that: until what it is given settles
+   * @throws {ImagingError} when going on makes no sense.
+   */
+  read(
+    range: Range,
+    into: Bytes,
+    lent?: (returned: Promise<void>) => void,
+  ): Promise<ReadOutcome>;
+  /** The flow failed: nobody waits for reads under way. */
+  cancel?(): void;
+}
+
+/** Reads places of a medium, whatever that takes, and decides what becomes of bad ones. */
+export interface RangeReader {
+  /**
+   * Reads into memory of the same length. Places are asked for in ascending order; calls may
+   * overlap. Fewer bytes come only where the medium ends.
+   *
    * @throws {ImagingError} when going on makes no sense.
    */
   read(range: Range, into: Bytes): Promise<ReadOutcome>;
-  /** The flow failed: nobody waits for reads under way. */
+  /** Nobody waits for reads under way. */
   cancel?(): void;
 }
 
@@ -106,12 +125,37 @@ export interface SequentialPolicyOptions {
   readonly onBad: "zero" | "fail";
 }
 
+/** The first place that cannot be read is the end. */
+export function strictReader(source: BlockSource): RangeReader {
+  return {
+    read: async ({ offset }, into) => ({ length: await source.readAt(offset, into), bad: [] }),
+    cancel: () => source.cancel?.(),
+  };
+}
+
+/** Reads as {@linkcode readWithSalvage} does. */
+export function salvagingReader(source: BlockSource): RangeReader {
+  return {
+    read: (range, into) => readWithSalvage(source, range, into),
+    cancel: () => source.cancel?.(),
+  };
+}
+
 /** From the first byte to the last, once. */
 export function sequentialPolicy(
   source: BlockSource,
-  options: SequentialPolicyOptions,
+  { chunkBytes, onBad }: SequentialPolicyOptions,
 ): ReadPolicy {
-  const { chunkBytes, onBad } = options;
+  const reader = onBad === "zero" ? salvagingReader(source) : strictReader(source);
+  return orderedPolicy(source, reader, chunkBytes);
+}
+
+/** From the first byte of `source` to the last, once, as its reader reads it. */
+export function orderedPolicy(
+  source: BlockSource,
+  reader: RangeReader,
+  chunkBytes: number,
+): ReadPolicy {
   let at = 0;
   return {
     totalBytes: source.size,
@@ -125,15 +169,13 @@ export function sequentialPolicy(
       return { offset: at - length, length };
     },
     async read(range: Range, into: Bytes): Promise<ReadOutcome> {
-      const outcome = onBad === "zero"
-        ? await readWithSalvage(source, range, into)
-        : { length: await source.readAt(range.offset, into), bad: [] };
+      const outcome = await reader.read(range, into);
       if (outcome.length < range.length && Number.isFinite(source.size)) {
         throw shortRead(source, range.offset + outcome.length);
       }
       return outcome;
     },
-    cancel: () => source.cancel?.(),
+    cancel: () => reader.cancel?.(),
   };
 }
 
@@ -163,7 +205,8 @@ export function changedPolicy(
       return policy.fractionRead;
     },
     next: () => policy.next(),
-    read: async (range, into) => change(range, into, await policy.read(range, into)),
+    read: async (range, into, lent) =>
+      change(range, into, await policy.read(range, into, lent)),
     cancel: () => policy.cancel?.(),
   };
 }

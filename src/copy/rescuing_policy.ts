@@ -31,6 +31,10 @@ export interface RescuingPolicyOptions {
   readonly chunkBytes: number;
   /** From this byte on an earlier run has rescued something; the size where it has not. */
   readonly knownFrom: number;
+  /** A read in order that takes longer is given up: it is trouble. */
+  readonly readTimeoutMilliseconds?: number | undefined;
+  /** Told of each read in order that hung and was given up. */
+  readonly onAbandoned?: ((range: Range) => void) | undefined;
   /**
    * Rescues all that lies from a byte on. Called once at most, when no other read of the
    * source is under way. `signal`: nobody waits for it any more.
@@ -65,7 +69,7 @@ export class RescuingPolicy implements ReadPolicy {
   #successAt = 0;
 
   constructor(options: RescuingPolicyOptions) {
-    const { source, chunkBytes, knownFrom } = options;
+    const { source, chunkBytes, knownFrom, readTimeoutMilliseconds, onAbandoned } = options;
     this.#options = options;
     this.totalBytes = source.size;
     const map = new RangeMap({ offset: 0, length: source.size });
@@ -77,6 +81,8 @@ export class RescuingPolicy implements ReadPolicy {
       chunkBytes,
       withSaved: false,
       onBad: "stop",
+      readTimeoutMilliseconds,
+      onAbandoned,
     });
   }
 
@@ -103,7 +109,7 @@ export class RescuingPolicy implements ReadPolicy {
     if (!this.#ofHead.delete(range.offset)) return await this.#readRescued(range, into);
     const outcome = await this.#readHead(request);
     if (outcome !== undefined) return outcome;
-    // Who knows whether a device that failed has really let go of the memory it was given.
+    // The system may still write to the memory of a read that was given up.
     const bytes = new Uint8Array(range.length);
     return { ...await this.#readRescued(range, bytes), bytes };
   }

@@ -9,6 +9,7 @@ import {
   shortRead,
 } from "./read_policy.ts";
 import type { Area, RangeMap } from "./range_map.ts";
+import { ReadWatch } from "./read_watch.ts";
 
 /** How {@linkcode resumePolicy} reads. */
 export interface ResumePolicyOptions {
@@ -31,10 +32,17 @@ export interface ResumePolicyOptions {
    * complete, and {@linkcode ResumePolicy.trouble} is set. So it does after a slow read.
    */
   readonly onBad?: "zero" | "fail" | "stop";
+  /** A read of the source that takes longer is given up: it has failed. Not with `zero`. */
+  readonly readTimeoutMilliseconds?: number | undefined;
+  /** Told of each read that hung and was given up. */
+  readonly onAbandoned?: ((range: Range) => void) | undefined;
 }
 
 /** A read that takes longer is trouble: healthy drives deliver some MiB in a fraction of it. */
 const SLOW_MILLISECONDS = 2000;
+
+/** As {@linkcode ReadPolicy.read} has it. */
+type Lent = Parameters<ReadPolicy["read"]>[2];
 
 /** A policy that tells how it went. */
 export interface ResumePolicy extends ReadPolicy {
@@ -54,6 +62,7 @@ export function resumePolicy(options: ResumePolicyOptions): ResumePolicy {
     if (!isDone) parts.push({ ...area, from: source });
     else if (withSaved) parts.push({ ...area, from: saved });
   }
+  const watch = new ReadWatch(source, options.readTimeoutMilliseconds);
   const origins = new Map<number, BlockSource | undefined>();
   /** First bytes of what the map calls so. */
   const unreadable = new Set<number>();
@@ -62,19 +71,20 @@ export function resumePolicy(options: ResumePolicyOptions): ResumePolicy {
   let trouble: number | undefined;
   /** The last reads, so that no more than two wait for a medium that begins to fail. */
   const latest: Promise<unknown>[] = [];
-  const readSource = async (range: Range, into: Bytes): Promise<ReadOutcome> => {
+  const readSource = async (range: Range, into: Bytes, lent: Lent): Promise<ReadOutcome> => {
     if (onBad === "zero") return await readWithSalvage(source, range, into);
     const [beforeLast] = latest.splice(0, latest.length - 1);
     const ended = Promise.withResolvers<void>();
     latest.push(ended.promise);
     await beforeLast;
     try {
-      return trouble === undefined ? await readOnce(range, into) : { length: 0, bad: [] };
+      return trouble === undefined ? await readOnce(range, into, lent) : { length: 0, bad: [] };
     } finally {
       ended.resolve();
     }
   };
-  const readOnce = async (range: Range, into: Bytes): Promise<ReadOutcome> => {
+  const readOnce = async (range: Range, into: Bytes, lent: Lent): Promise<ReadOutcome> => {
+    const watched = watch.begin();
     const askedAt = performance.now();
     try {
       const length = await source.readAt(range.offset, into);
@@ -83,8 +93,12 @@ export function resumePolicy(options: ResumePolicyOptions): ResumePolicy {
     } catch (error) {
       if (!(error instanceof ReadError) || GONE.includes(error.osCode)) throw error;
       if (onBad === "fail") throw error;
+      if (watched.hung) options.onAbandoned?.(range);
       trouble ??= range.offset;
       return { length: 0, bad: [] };
+    } finally {
+      watched.end();
+      if (watched.returned !== undefined) lent?.(watched.returned);
     }
   };
   return {
@@ -108,11 +122,11 @@ export function resumePolicy(options: ResumePolicyOptions): ResumePolicy {
       at = end;
       return range;
     },
-    async read(range: Range, into: Bytes): Promise<ReadOutcome> {
+    async read(range: Range, into: Bytes, lent?: Lent): Promise<ReadOutcome> {
       const from = origins.get(range.offset);
       origins.delete(range.offset);
       if (from === source) {
-        const outcome = await readSource(range, into);
+        const outcome = await readSource(range, into, lent);
         const isTrouble = outcome.length === 0 && trouble !== undefined;
         if (outcome.length < range.length && !isTrouble) {
           throw shortRead(source, range.offset + outcome.length);
@@ -129,5 +143,6 @@ export function resumePolicy(options: ResumePolicyOptions): ResumePolicy {
       into.fill(0, length);
       return { length: range.length, bad: [] };
     },
+    cancel: () => watch.stop(),
   };
 }

@@ -8,7 +8,7 @@ import {
 } from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
 import { mergeRanges, type Range } from "../core/range.ts";
-import { BufferRing } from "./buffer_ring.ts";
+import { BufferRing, type RingSlot } from "./buffer_ring.ts";
 import type { ReadPolicy } from "./read_policy.ts";
 
 /** Bytes a request, unless the user says otherwise. */
@@ -90,13 +90,16 @@ export async function runCopy<const Consumers extends readonly ChunkConsumer[]>(
   let handedOver: Promise<void> = Promise.resolve();
   const process = async (
     range: Range,
-    slot: { readonly bytes: Chunk["bytes"] },
+    slot: RingSlot,
     before: Promise<void>,
     handOver: () => void,
   ): Promise<void> => {
+    let lentUntil: Promise<void> | undefined;
     try {
       const into = slot.bytes.subarray(0, range.length);
-      const outcome = await policy.read(range, into);
+      const outcome = await policy.read(range, into, (returned) => {
+        lentUntil = returned;
+      });
       await before;
       if (outcome.length < range.length) ended = true;
       if (failure !== undefined || outcome.length === 0) return;
@@ -131,7 +134,7 @@ export async function runCopy<const Consumers extends readonly ChunkConsumer[]>(
       fail(error);
     } finally {
       handOver();
-      ring.release(slot);
+      ring.release(lentUntil === undefined ? slot : ring.replace(slot, lentUntil));
     }
   };
 

@@ -2,8 +2,9 @@
  * Reading and writing in whole sectors of aligned memory, as direct access to disks wants
  * it, whatever the caller's bytes are like.
  */
-import { addressOf, allocateAligned, PAGE_BYTES } from "../../ffi/memory.ts";
+import { addressOf, allocateAligned, type NativeMemory, PAGE_BYTES } from "../../ffi/memory.ts";
 import { OsError } from "../../ffi/os_error.ts";
+import { AbandonedCall } from "../../ffi/system_thread.ts";
 import type { Bytes } from "../core/block.ts";
 import { ReadError, WriteError } from "../core/errors.ts";
 
@@ -80,17 +81,39 @@ export async function readAligned(io: AlignedIo, offset: number, into: Bytes): P
     }
     const start = offset - offset % alignment;
     const end = Math.ceil((offset + into.length) / alignment) * alignment;
-    using memory = allocateAligned(end - start);
-    const count = await transferAll(io, "read", memory.address, end - start, start);
-    const wanted = memory.bytes.subarray(
-      offset - start,
-      Math.min(count, offset - start + into.length),
-    );
-    into.set(wanted);
-    return wanted.length;
+    return await withMemory(end - start, async (memory) => {
+      const count = await transferAll(io, "read", memory.address, end - start, start);
+      const wanted = memory.bytes.subarray(
+        offset - start,
+        Math.min(count, offset - start + into.length),
+      );
+      into.set(wanted);
+      return wanted.length;
+    });
   } catch (cause) {
     if (!(cause instanceof OsError)) throw cause;
     throw readError(io, offset, cause);
+  }
+}
+
+/**
+ * Lends memory to a call; what it holds is anything. It is freed behind the call, or when the
+ * system has returned from one that was given up.
+ */
+export async function withMemory<Result>(
+  length: number,
+  use: (memory: NativeMemory) => Promise<Result>,
+): Promise<Result> {
+  const memory = allocateAligned(length);
+  let inUse: Promise<void> | undefined;
+  try {
+    return await use(memory);
+  } catch (error) {
+    if (error instanceof AbandonedCall) inUse = error.returned;
+    throw error;
+  } finally {
+    if (inUse === undefined) memory[Symbol.dispose]();
+    else inUse.then(() => memory[Symbol.dispose]());
   }
 }
 

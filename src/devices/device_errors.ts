@@ -1,4 +1,5 @@
 /** Errors that mean the same on every operating system. */
+import type { AbandonedCall } from "../../ffi/system_thread.ts";
 import { ImagingError, ReadError, WriteError } from "../core/errors.ts";
 
 /** The disk was unplugged, or its medium taken out, while it was read. */
@@ -12,6 +13,19 @@ export function wentAway(name: string, error: ReadError): ReadError {
       hint: "plug it in again, then run the same command to go on",
     },
   );
+}
+
+/** A read was given up, since nothing came. */
+export function noAnswer(name: string, offset: number, cause: AbandonedCall): ReadError {
+  return new ReadError(`cannot read ${name} at byte ${offset}: no answer (ETIMEDOUT)`, offset, {
+    cause,
+    osCode: "ETIMEDOUT",
+  });
+}
+
+/** What was opened again under a name is not what it was before. */
+export function anotherDevice(name: string): ImagingError {
+  return new ImagingError("environment", `${name} is not the device any more that it was`);
 }
 
 /** Somebody writes behind the end of a device of `size` bytes. */

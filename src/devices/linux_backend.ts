@@ -18,6 +18,7 @@ import type {
   Location,
   OpenSourceOptions,
 } from "./device.ts";
+import { anotherDevice } from "./device_errors.ts";
 import { OpenedSink } from "./opened_device.ts";
 import { listLinuxDisks, locateLinux } from "./linux_disks.ts";
 import { linuxComputer } from "./linux_host.ts";
@@ -109,7 +110,18 @@ async function openOnThread(
   const alignment = !opened.direct ? 1 : isDevice ? sectorSize : FILE_ALIGNMENT;
   const channel = { system: linuxSystem, thread, descriptor, name: path, alignment };
   const startThread = (): LibcCalls => new LibcThread();
-  return new LinuxSource(channel, { size, sectorSize, isDevice, ownsThread, startThread });
+  const number = isDevice ? await deviceNumber(thread, descriptor, path) : undefined;
+  const traits = { size, sectorSize, isDevice, ownsThread, startThread };
+  return new LinuxSource(channel, { ...traits, number, direct });
+}
+
+/** Tells a device from every other one that is open, and its medium from the one before. */
+async function deviceNumber(
+  thread: LibcCalls,
+  descriptor: number,
+  path: string,
+): Promise<string> {
+  return `${statPath(path).rdev} ${await mediumNumberOf(thread, descriptor) ?? ""}`;
 }
 
 function kindOf(path: string): string {
@@ -152,14 +164,17 @@ async function dropCaches(
 
 /** What is known of an opened source. */
 interface LinuxTraits extends PosixTraits {
-  readonly isDevice: boolean;
+  /** Undefined for a file. */
+  readonly number: string | undefined;
+  /** Is it to be read past the caches? */
+  readonly direct: boolean;
 }
 
 /** Below this, asking for holes costs more than reading them. */
 const HOLE_BYTES = 64 * 1024;
 
 class LinuxSource extends PosixSource {
-  readonly #isDevice: boolean;
+  readonly #traits: LinuxTraits;
   /** Can it have holes, as far as is known? */
   #hasHoles: boolean;
   /** Several reads are refused at once; the descriptor is changed once. */
@@ -167,7 +182,7 @@ class LinuxSource extends PosixSource {
 
   constructor(channel: Channel, traits: LinuxTraits) {
     super(channel, traits);
-    this.#isDevice = traits.isDevice;
+    this.#traits = traits;
     this.#hasHoles = !traits.isDevice;
   }
 
@@ -212,7 +227,7 @@ class LinuxSource extends PosixSource {
     const { thread, descriptor, name } = this.channel;
     try {
       const plain = await openDescriptor(linuxSystem, thread, name, linux.O_RDONLY);
-      await dropCaches(thread, plain, this.#isDevice);
+      await dropCaches(thread, plain, this.#traits.isDevice);
       this.channel = { system: linuxSystem, thread, name, descriptor: plain, alignment: 1 };
     } catch (cause) {
       throw environmentError(linuxSystem, `cannot open ${name} without direct access`, cause);
@@ -222,13 +237,44 @@ class LinuxSource extends PosixSource {
 
   /** An unplugged disk answers EIO like a bad sector, but its size is gone. */
   protected override async isGone(): Promise<boolean> {
-    if (!this.#isDevice) return false;
+    if (!this.#traits.isDevice) return false;
     const { thread, descriptor } = this.channel;
     try {
       return await ioctlNumber(thread, descriptor, linux.BLKGETSIZE64, 8) !== this.size;
     } catch (error) {
       if (!(error instanceof OsError)) throw error;
       return true;
+    }
+  }
+
+  protected override async openAgain(thread: LibcCalls, before: number): Promise<Channel> {
+    const { name } = this.channel;
+    const { direct, sectorSize } = this.#traits;
+    const opened = await openForReading(thread, name, direct);
+    const { descriptor } = opened;
+    try {
+      await this.#checkSame(thread, before, descriptor);
+      if (direct && !opened.direct) await dropCaches(thread, descriptor, true);
+    } catch (error) {
+      await closeChannel({ thread, descriptor });
+      throw error;
+    }
+    this.#leaving = undefined;
+    const alignment = opened.direct ? sectorSize : 1;
+    return { system: linuxSystem, thread, descriptor, name, alignment };
+  }
+
+  /** A disk that was unplugged has no size; another one has another number. */
+  async #checkSame(thread: LibcCalls, before: number, now: number): Promise<void> {
+    const { name } = this.channel;
+    for (const descriptor of [before, now]) {
+      const size = await ioctlNumber(thread, descriptor, linux.BLKGETSIZE64, 8);
+      if (size !== this.size) throw anotherDevice(name);
+    }
+    const sectorSize = await ioctlNumber(thread, now, linux.BLKSSZGET, 4);
+    const number = await deviceNumber(thread, now, name);
+    if (sectorSize !== this.sectorSize || number !== this.#traits.number) {
+      throw anotherDevice(name);
     }
   }
 }

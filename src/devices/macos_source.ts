@@ -5,7 +5,8 @@ import { OsError } from "../../ffi/os_error.ts";
 import type { BlockSource } from "../core/block.ts";
 import type { ReadError } from "../core/errors.ts";
 import type { OpenSourceOptions } from "./device.ts";
-import { type MacosQueries, rawPathOf } from "./macos_disks.ts";
+import { anotherDevice } from "./device_errors.ts";
+import { type MacosQueries, mediumNumberOf, rawPathOf } from "./macos_disks.ts";
 import { deviceIdOf } from "./macos_diskutil.ts";
 import { diskGeometry, macosDiskSystem, macosSystem } from "./macos_system.ts";
 import { type Channel, closeChannel, environmentError, openDescriptor } from "./posix_io.ts";
@@ -76,22 +77,34 @@ export interface DiskToRead {
  * @throws {OsError}
  */
 export async function openDisk(thread: LibcCalls, disk: DiskToRead): Promise<BlockSource> {
-  const raw = rawPathOf(disk.device);
+  const { ownsThread, startThread } = disk;
+  const { channel, size, sectorSize, number } = await openRaw(thread, disk);
+  const traits = { size, sectorSize, isDevice: true, ownsThread, startThread };
+  return new MacosSource(channel, { ...traits, disk, number });
+}
+
+/** An open disk, and how to know it again. */
+interface RawDisk {
+  readonly channel: Channel;
+  /** Bytes. */
+  readonly size: number;
+  readonly sectorSize: number;
+  /** As in {@linkcode mediumNumberOf}. */
+  readonly number: string | undefined;
+}
+
+async function openRaw(
+  thread: LibcCalls,
+  { name, device, queries }: DiskToRead,
+): Promise<RawDisk> {
+  const raw = rawPathOf(device);
   const descriptor = await openDescriptor(macosSystem, thread, raw, macos.O_RDONLY);
   try {
     await thread.call("fcntl", descriptor, macos.F_NOCACHE, 1n);
     const { size, sectorSize, maxBytes } = await diskGeometry(thread, descriptor, "read");
-    return new MacosSource(
-      {
-        system: macosDiskSystem,
-        thread,
-        descriptor,
-        name: disk.name,
-        alignment: sectorSize,
-        maxBytes,
-      },
-      { size, sectorSize, disk, ownsThread: disk.ownsThread, startThread: disk.startThread },
-    );
+    const system = macosDiskSystem;
+    const channel = { system, thread, descriptor, name, alignment: sectorSize, maxBytes };
+    return { channel, size, sectorSize, number: mediumNumberOf(device, queries) };
   } catch (error) {
     await closeChannel({ thread, descriptor });
     throw error;
@@ -113,7 +126,14 @@ async function openFile(
     }
     return new MacosSource(
       { system: macosSystem, thread, descriptor, name: path, alignment: 1 },
-      { size, sectorSize: 512, disk: undefined, ownsThread: true },
+      {
+        size,
+        sectorSize: 512,
+        isDevice: false,
+        disk: undefined,
+        number: undefined,
+        ownsThread: true,
+      },
     );
   } catch (error) {
     await closeChannel({ thread, descriptor });
@@ -173,14 +193,27 @@ async function dropWindow(
 interface MacosTraits extends PosixTraits {
   /** Undefined for a file. */
   readonly disk: DiskToRead | undefined;
+  readonly number: string | undefined;
 }
 
 class MacosSource extends PosixSource {
   readonly #disk: DiskToRead | undefined;
+  readonly #number: string | undefined;
 
   constructor(channel: Channel, traits: MacosTraits) {
     super(channel, traits);
     this.#disk = traits.disk;
+    this.#number = traits.number;
+  }
+
+  protected override async openAgain(thread: LibcCalls): Promise<Channel> {
+    if (this.#disk === undefined) throw new Error(`${this.name} is a file`);
+    const { channel, size, sectorSize, number } = await openRaw(thread, this.#disk);
+    const isSame = size === this.size && sectorSize === this.sectorSize &&
+      number === this.#number;
+    if (isSame) return channel;
+    await closeChannel(channel);
+    throw anotherDevice(this.name);
   }
 
   /**

@@ -4,14 +4,29 @@
  */
 import { errnoError } from "../../ffi/libc.ts";
 import type { LibcCalls } from "../../ffi/libc_thread.ts";
-import { addressOf, allocateAligned } from "../../ffi/memory.ts";
+import { addressOf } from "../../ffi/memory.ts";
 import { OsError } from "../../ffi/os_error.ts";
-import { type SeriesRead, seriesState } from "../../ffi/read_series.ts";
+import {
+  doneReads,
+  isBegun,
+  type SeriesRead,
+  type SeriesReply,
+  seriesState,
+  stopSeries,
+} from "../../ffi/read_series.ts";
 import { cString } from "../../ffi/strings.ts";
 import type { FileStatus } from "../../ffi/system_files.ts";
+import { AbandonedCall } from "../../ffi/system_thread.ts";
 import type { Bytes, PlacedRead, SeriesOutcome } from "../core/block.ts";
 import { ImagingError, type ReadError, WriteError } from "../core/errors.ts";
-import { type AlignedIo, readAligned, readError, writeAligned } from "./aligned_io.ts";
+import {
+  type AlignedIo,
+  readAligned,
+  readError,
+  withMemory,
+  writeAligned,
+} from "./aligned_io.ts";
+import { noAnswer } from "./device_errors.ts";
 
 /** What Linux and macOS do not have in common. */
 export interface PosixSystem {
@@ -94,10 +109,11 @@ export async function ioctlNumber(
   request: number,
   bytes: 4 | 8,
 ): Promise<number> {
-  using memory = allocateAligned(8);
-  await thread.call("ioctl", descriptor, BigInt(request), memory.address);
-  const view = new DataView(memory.bytes.buffer);
-  return bytes === 4 ? view.getUint32(0, true) : Number(view.getBigUint64(0, true));
+  return await withMemory(8, async (memory) => {
+    await thread.call("ioctl", descriptor, BigInt(request), memory.address);
+    const view = new DataView(memory.bytes.buffer);
+    return bytes === 4 ? view.getUint32(0, true) : Number(view.getBigUint64(0, true));
+  });
 }
 
 /** Where a transfer goes: an open file and what its alignment must be. */
@@ -146,7 +162,8 @@ const SERIES_LIMITS = { each: 20, all: 100 };
 
 /**
  * Reads places one after the other, as far as that is aligned and brings all bytes; on
- * all `threads` at once.
+ * all `threads` at once. When they are given up together, the reads that hang have failed,
+ * with an {@linkcode AbandonedCall} as the cause.
  */
 export async function readChannelSeries(
   channel: Channel,
@@ -155,12 +172,18 @@ export async function readChannelSeries(
 ): Promise<SeriesOutcome> {
   const { descriptor, alignment } = channel;
   const series = alignedReads(channel, reads);
-  const state = seriesState();
-  const replies = await Promise.all(
-    threads.map((thread) =>
-      thread.readSeries(descriptor, series, state, SERIES_LIMITS, alignment)
-    ),
-  );
+  const state = seriesState(series.length);
+  let abandoned: AbandonedCall | undefined;
+  const replies = await Promise.all(threads.map(async (thread): Promise<SeriesReply> => {
+    try {
+      return await thread.readSeries(descriptor, series, state, SERIES_LIMITS, alignment);
+    } catch (error) {
+      if (!(error instanceof AbandonedCall)) throw error;
+      abandoned = error;
+      stopSeries(state);
+      return { done: doneReads(state), failed: undefined };
+    }
+  }));
   const done = new Map(replies.flatMap((reply) => reply.done));
   const failed = replies.flatMap((reply) => reply.failed ?? []);
   const milliseconds: number[] = [];
@@ -168,6 +191,10 @@ export async function readChannelSeries(
   const errorAt = (index: number): ReadError | undefined => {
     const errno = failed.find((each) => each.index === index)?.errno;
     const cause = errno === undefined ? undefined : errnoError("pread", errno);
+    const isHung = isBegun(state, index) && !done.has(index);
+    if (cause === undefined && abandoned !== undefined && isHung) {
+      return noAnswer(channel.name, series[index]?.offset ?? 0, abandoned);
+    }
     // The request was not as the file system wants it: readAt knows what to do.
     if (cause === undefined || cause.code === "EINVAL") return undefined;
     return readError(alignedIo(channel), series[index]?.offset ?? 0, cause);

@@ -73,7 +73,13 @@ async function openSource(
 ): Promise<BlockSource> {
   const thread = new WindowsThread();
   try {
-    return await openWindowsSource(thread, path, options, isElevated());
+    return await openWindowsSource(
+      thread,
+      path,
+      options,
+      isElevated(),
+      () => new WindowsThread(),
+    );
   } catch (cause) {
     thread[Symbol.dispose]();
     throw cause instanceof OsError

@@ -254,7 +254,7 @@ class WindowsSink extends OpenedSink implements DeviceSink {
     // A locked volume lets itself be opened by nobody, not even by who has locked it.
     if (!isWholeDisk(this.#location)) return sourceThrough(this.#channel, this.size);
     try {
-      return await openDevice(calls, this.#location, elevated, false);
+      return await openDevice(calls, this.#location, elevated, { ownsThread: false });
     } catch (cause) {
       throw windowsFailure(`cannot open ${name} to verify it`, cause, "disk", elevated);
     }

@@ -5,7 +5,9 @@ import type { WindowsCalls } from "../../ffi/windows_thread.ts";
 import type { BlockSource, Bytes } from "../core/block.ts";
 import type { ReadError } from "../core/errors.ts";
 import type { Location, OpenSourceOptions } from "./device.ts";
-import { OpenedSource } from "./opened_device.ts";
+import { anotherDevice } from "./device_errors.ts";
+import { OpenedSource, type Reopening } from "./opened_device.ts";
+import { identityChange } from "./safety.ts";
 import { locateWindows, pathForm } from "./windows_disks.ts";
 import { sizeOfFile } from "./windows_files.ts";
 import {
@@ -71,6 +73,7 @@ export async function allowWholeVolume(calls: WindowsCalls, handle: bigint): Pro
 /**
  * Opens a disk, a volume or a file, read-only. The thread ends with the source.
  *
+ * @param startThread starts a further one, for a disk whose calls hang
  * @throws {OsError} when the system does not open it.
  */
 export async function openWindowsSource(
@@ -78,10 +81,11 @@ export async function openWindowsSource(
   path: string,
   options: OpenSourceOptions,
   elevated: boolean,
+  startThread?: () => WindowsCalls,
 ): Promise<BlockSource> {
   const location = await locateWindows(calls, path, elevated);
   return location.kind === "device"
-    ? await openDevice(calls, location, elevated, true)
+    ? await openDevice(calls, location, elevated, { ownsThread: true, startThread })
     : await openFile(calls, path, options.direct ?? false, elevated);
 }
 
@@ -112,18 +116,40 @@ async function openFile(
   }
 }
 
+/** The thread that a disk is opened on. */
+export interface DeviceThread {
+  /** Does it end with the source? */
+  readonly ownsThread: boolean;
+  /** Starts a further one, which the source ends. Absent: calls that hang are waited for. */
+  readonly startThread?: (() => WindowsCalls) | undefined;
+}
+
 /**
  * Opens a disk or volume, read-only and past the cache.
  *
- * @param ownsThread does the thread end with the source?
  * @throws {OsError}
  */
 export async function openDevice(
   calls: WindowsCalls,
   location: DeviceLocation,
   elevated: boolean,
-  ownsThread: boolean,
+  { ownsThread, startThread }: DeviceThread,
 ): Promise<BlockSource> {
+  const { channel, size } = await openChannel(calls, location, elevated);
+  return new WindowsSource(channel, {
+    size,
+    sectorSize: channel.alignment,
+    isDevice: true,
+    owned: ownsThread ? "thread" : "handle",
+    again: startThread && { location, startThread },
+  });
+}
+
+async function openChannel(
+  calls: WindowsCalls,
+  location: DeviceLocation,
+  elevated: boolean,
+): Promise<{ readonly channel: WindowsChannel; readonly size: number }> {
   const name = nodeOf(location);
   const handle = await calls.call("open", name, OPENINGS.readDirect);
   try {
@@ -138,12 +164,33 @@ export async function openDevice(
       attempt: "disk",
       elevated,
     };
-    const owned = ownsThread ? "thread" : "handle";
-    return new WindowsSource(channel, { size, sectorSize, isDevice: true, owned });
+    return { channel, size };
   } catch (error) {
     await closeHandle(calls, handle);
     throw error;
   }
+}
+
+/**
+ * Opens what was opened before.
+ *
+ * @throws {OsError | ImagingError} also when it is another one.
+ */
+async function openSame(
+  calls: WindowsCalls,
+  before: DeviceLocation,
+  { name, size, sectorSize }: BlockSource,
+  elevated: boolean,
+): Promise<WindowsChannel> {
+  const now = await locateWindows(calls, nodeOf(before), elevated);
+  const isSame = now.kind === "device" && nodeOf(now) === nodeOf(before) &&
+    identityChange(before.disk, now.disk) === undefined &&
+    now.partition?.start === before.partition?.start;
+  if (!isSame) throw anotherDevice(name);
+  const { channel, size: sizeNow } = await openChannel(calls, now, elevated);
+  if (sizeNow === size && channel.alignment === sectorSize) return channel;
+  await closeHandle(calls, channel.handle);
+  throw anotherDevice(name);
 }
 
 /** Reads through what somebody else has opened for direct access, and closes. */
@@ -160,17 +207,51 @@ interface SourceTraits {
   readonly isDevice: boolean;
   /** What ends with the source: nothing, its handle, or the thread as well. */
   readonly owned: "nothing" | "handle" | "thread";
+  /** How to open it again; absent where that is not possible. */
+  readonly again?: {
+    readonly location: DeviceLocation;
+    readonly startThread: () => WindowsCalls;
+  } | undefined;
 }
 
 class WindowsSource extends OpenedSource {
-  readonly #channel: WindowsChannel;
+  #channel: WindowsChannel;
+  /** Is the channel open? Not while its thread is left and there is no other yet. */
+  #isOpen = true;
   #closing: Promise<void> | undefined;
   readonly #traits: SourceTraits;
 
   constructor(channel: WindowsChannel, traits: SourceTraits) {
-    super({ name: channel.name, ...traits });
+    super({ name: channel.name, ...traits }, traits.again !== undefined);
     this.#channel = channel;
     this.#traits = traits;
+  }
+
+  protected override reopened(): Reopening {
+    const { calls, handle } = this.#channel;
+    this.#isOpen = false;
+    const idle = calls.abandon();
+    return { opened: this.#open(), returned: this.#tidied(calls, handle, idle) };
+  }
+
+  async #open(): Promise<void> {
+    const { again } = this.#traits;
+    if (again === undefined) throw new Error("There is no other thread");
+    const calls = again.startThread();
+    try {
+      this.#channel = await openSame(calls, again.location, this, this.#channel.elevated);
+      this.#isOpen = true;
+    } catch (error) {
+      calls[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Ends a thread that has returned. */
+  async #tidied(calls: WindowsCalls, handle: bigint, idle: Promise<void>): Promise<void> {
+    await idle;
+    await closeHandle(calls, handle);
+    calls[Symbol.dispose]();
   }
 
   protected override transfer(offset: number, into: Bytes): Promise<number> {
@@ -194,12 +275,14 @@ class WindowsSource extends OpenedSource {
     }
   }
 
-  /** More than once is once. */
+  /** More than once is once. What hangs is not waited for: it is closed when it returns. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#closing ??= this.#close();
   }
 
   async #close(): Promise<void> {
+    await this.opening;
+    if (!this.#isOpen) return;
     const { calls, handle } = this.#channel;
     const { owned } = this.#traits;
     if (owned !== "nothing") await closeHandle(calls, handle);

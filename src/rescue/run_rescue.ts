@@ -15,14 +15,18 @@
  *
  * There are two maps: the strategy's runs ahead by what is being written; the durable one
  * is the consumer's and the caller's. Both end the same. Memory: `slots` buffers of 2 MiB,
- * or of the strategy's largest request: 8 MiB unless told otherwise.
+ * or of the strategy's largest request: 8 MiB unless told otherwise. For each time that reads
+ * were given up and still hang, those that they have: one of a source that reads series, up
+ * to `slots` of another.
  */
 import { BufferRing, type RingSlot } from "../copy/buffer_ring.ts";
 import { GONE, shortRead } from "../copy/read_policy.ts";
+import { ReadWatch, type WatchedRead } from "../copy/read_watch.ts";
 import { makeChunk } from "../copy/run_copy.ts";
 import type { BlockSource, ChunkConsumer, PlacedRead, SeriesOutcome } from "../core/block.ts";
 import { ImagingError, ReadError } from "../core/errors.ts";
-import { type Range, totalLength } from "../core/range.ts";
+import type { Range } from "../core/range.ts";
+import { type Gathered, GatheredChunks } from "./gathered_chunks.ts";
 import type {
   FailedArea,
   RescuePhase,
@@ -35,12 +39,6 @@ const TICK_MILLISECONDS = 100;
 
 /** After the end: how long calls that are under way may take to end. */
 const DRAIN_MILLISECONDS = 400;
-
-/** Neighbours are written together, up to a buffer, or for so many milliseconds. */
-const GATHER_MILLISECONDS = 500;
-
-/** Downwards the bytes have to be moved: only up to so many. */
-const GATHER_DOWN_BYTES = 64 * 1024;
 
 /** Memory is managed in pages of this size. */
 const PAGE_BYTES = 4096;
@@ -96,6 +94,10 @@ export interface RescueOptions {
   readonly pauseMilliseconds?: number | undefined;
   /** It is given up when nothing was read for so long (Infinity). */
   readonly timeoutMilliseconds?: number | undefined;
+  /** A request under way for longer is given up: it has failed (Infinity). */
+  readonly readTimeoutMilliseconds?: number | undefined;
+  /** Told of each request that hung and was given up. */
+  readonly onAbandoned?: ((range: Range) => void) | undefined;
   /** Buffers (4), at least 3. */
   readonly slots?: number | undefined;
 }
@@ -123,13 +125,20 @@ interface Series {
   readonly ahead: boolean;
 }
 
-/** Neighbouring bytes on their way to the consumer. */
-interface Gathered {
-  readonly slot: RingSlot;
-  offset: number;
-  length: number;
-  /** When the first of them came. */
-  readonly since: number;
+/** A buffer, and which byte of the medium its first one is. */
+interface Placed {
+  slot: RingSlot;
+  readonly low: number;
+  /** Was it handed on? */
+  isKept: boolean;
+}
+
+/** What reading brought: the first ones, then why the next ones failed. */
+interface RescueOutcome {
+  readonly milliseconds: readonly number[];
+  readonly failures: readonly ReadError[];
+  /** Was the first failure that nothing came? */
+  readonly isHung: boolean;
 }
 
 class Rescue implements AsyncDisposable {
@@ -138,11 +147,10 @@ class Rescue implements AsyncDisposable {
   readonly #ring: BufferRing;
   /** Reads and writes under way. */
   readonly #underWay = new Set<Promise<void>>();
-  /** When the reads under way were asked for. */
-  readonly #readsSince = new Map<number, number>();
+  readonly #watch: ReadWatch;
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #onAbort = (): void => this.#cancel();
-  #gathered: Gathered | undefined;
+  readonly #gathered: GatheredChunks;
   #failure: { readonly error: unknown } | undefined;
   #isLate = false;
   #wake = Promise.withResolvers<undefined>();
@@ -161,6 +169,11 @@ class Rescue implements AsyncDisposable {
       Math.max(SERIES_BYTES, options.strategy.maxRequestBytes) + PAGE_BYTES,
       Math.max(3, options.slots ?? SLOTS),
     );
+    this.#gathered = new GatheredChunks(
+      this.#ring,
+      (gathered) => this.#start(this.#consume(gathered)),
+    );
+    this.#watch = new ReadWatch(options.source, options.readTimeoutMilliseconds);
     this.#timer = setInterval(() => this.#tick(), TICK_MILLISECONDS);
     options.signal?.addEventListener("abort", this.#onAbort);
     if (options.signal?.aborted) this.#cancel();
@@ -187,6 +200,7 @@ class Rescue implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
+    this.#watch.stop();
     clearTimeout(this.#pauseTimer);
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
     await this.#drained();
@@ -234,76 +248,72 @@ class Rescue implements AsyncDisposable {
     const low = Math.min(...ranges.map(({ offset }) => offset));
     // Pages of memory as pages of the medium: else the system splits requests.
     const shift = ranges.length === 1 ? 0 : low % PAGE_BYTES;
-    const memory = slot.bytes.subarray(shift);
+    const placed = { slot, low: low - shift, isKept: false };
     const reads = ranges.map(({ offset, length }) => ({
       offset,
-      into: memory.subarray(offset - low, offset - low + length),
+      into: slot.bytes.subarray(offset - placed.low, offset - placed.low + length),
     }));
-    let isKept = false;
     try {
-      const { milliseconds, error, secondError } = await this.#read(reads, ahead);
+      const outcome = await this.#readInto(placed, reads, ahead);
       // Too late: nobody waits for it, and the map is as it was.
-      if (!this.#isOver) {
-        const good = ranges.slice(0, milliseconds.length);
-        const failures = [error, secondError].filter((each) => each !== undefined);
-        const tried = good.length + failures.length;
-        for (const range of ranges.slice(tried).reverse()) this.#strategy.withdraw(range);
-        good.forEach((range, index) => this.#succeeded(range, milliseconds[index] ?? 0));
-        isKept = this.#keep(slot, low - shift, good);
-        for (const [index, failure] of failures.entries()) {
-          const failed = ranges[good.length + index];
-          if (failed !== undefined) this.#failed(failed, failure);
-        }
-      }
+      if (!this.#isOver) this.#report(ranges, placed, outcome);
     } catch (error) {
       this.#fail(error);
     }
-    if (!isKept) this.#ring.release(slot);
+    if (!placed.isKept) this.#ring.release(placed.slot);
     this.#awake();
   }
 
-  /** What was read of a buffer that begins at `low` goes on, unless it is nothing. */
-  #keep(slot: RingSlot, low: number, good: readonly Range[]): boolean {
-    if (good.length === 0) return false;
-    const offset = Math.min(...good.map((range) => range.offset));
-    const length = totalLength(good);
-    // Downwards, a series that was not read to its end leaves room before it.
-    if (offset > low) slot.bytes.copyWithin(0, offset - low, offset - low + length);
-    if (this.#join(slot, offset, length)) return true;
-    const before = this.#gathered;
-    this.#gathered = { slot, offset, length, since: performance.now() };
-    if (before !== undefined) this.#start(this.#consume(before));
-    if (length >= slot.bytes.length / 2) this.#handOver();
-    return true;
+  /** Enters how it went, and hands on what was read. */
+  #report(ranges: readonly Range[], placed: Placed, outcome: RescueOutcome): void {
+    const { milliseconds, failures, isHung } = outcome;
+    const good = ranges.slice(0, milliseconds.length);
+    const tried = good.length + failures.length;
+    for (const range of ranges.slice(tried).reverse()) this.#strategy.withdraw(range);
+    good.forEach((range, index) => this.#succeeded(range, milliseconds[index] ?? 0));
+    placed.isKept = this.#gathered.keep(placed.slot, placed.low, good);
+    for (const [index, failure] of failures.entries()) {
+      const failed = ranges[good.length + index];
+      if (failed === undefined) continue;
+      this.#failed(failed, failure);
+      if (isHung && index === 0) this.#options.onAbandoned?.(failed);
+    }
   }
 
-  /** Appends small neighbours to what is gathered: many small writes would cost more. */
-  #join(slot: RingSlot, offset: number, length: number): boolean {
-    const gathered = this.#gathered;
-    if (gathered === undefined) return false;
-    const { bytes } = gathered.slot;
-    const total = gathered.length + length;
-    if (total > bytes.length) return false;
-    if (offset === gathered.offset + gathered.length) {
-      bytes.set(slot.bytes.subarray(0, length), gathered.length);
-    } else if (offset + length === gathered.offset && total <= GATHER_DOWN_BYTES) {
-      bytes.copyWithin(length, 0, gathered.length);
-      bytes.set(slot.bytes.subarray(0, length));
-      gathered.offset = offset;
-    } else return false;
-    gathered.length = total;
-    this.#ring.release(slot);
-    return true;
+  /**
+   * Reads, under a watch. Where that was given up, the system may still write to the buffer:
+   * what was read is in another one then.
+   */
+  async #readInto(
+    placed: Placed,
+    reads: readonly PlacedRead[],
+    ahead: boolean,
+  ): Promise<RescueOutcome> {
+    const watched = this.#watch.begin();
+    let outcome: SeriesOutcome | undefined;
+    try {
+      outcome = await this.#read(reads, ahead, watched);
+    } finally {
+      watched.end();
+      this.#answeredAt = performance.now();
+      this.#leave(placed, watched, reads.slice(0, outcome?.milliseconds.length ?? 0));
+    }
+    const { milliseconds, error, secondError } = outcome;
+    const failures = [error, secondError].filter((each) => each !== undefined);
+    // One that only waited behind the one that hung was not tried.
+    const isUntried = watched.returned !== undefined && !watched.hung &&
+      !failures.some(({ osCode }) => GONE.includes(osCode));
+    return { milliseconds, failures: isUntried ? [] : failures, isHung: watched.hung };
   }
 
-  /** What was gathered goes to the consumer. */
-  #handOver(): void {
-    const gathered = this.#gathered;
-    this.#gathered = undefined;
-    if (gathered !== undefined) this.#start(this.#consume(gathered));
+  /** Takes another buffer for what was read, where the system still has the old one. */
+  #leave(placed: Placed, { returned }: WatchedRead, good: readonly PlacedRead[]): void {
+    if (returned === undefined) return;
+    placed.slot = this.#ring.replace(placed.slot, returned);
+    for (const { offset, into } of good) placed.slot.bytes.set(into, offset - placed.low);
   }
 
-  /** Never rejects. */
+  /** Gathered bytes go to the consumer. Never rejects. */
   async #consume({ slot, offset, length }: Gathered): Promise<void> {
     try {
       await this.#options.consumer.consume(makeChunk(offset, slot.bytes.subarray(0, length)));
@@ -314,22 +324,22 @@ class Rescue implements AsyncDisposable {
     }
   }
 
-  async #read(reads: readonly PlacedRead[], ahead: boolean): Promise<SeriesOutcome> {
+  async #read(
+    reads: readonly PlacedRead[],
+    ahead: boolean,
+    watched: WatchedRead,
+  ): Promise<SeriesOutcome> {
     const { source } = this.#options;
     const [first] = reads;
     if (first === undefined) return { milliseconds: [], error: undefined };
     const askedAt = performance.now();
-    this.#readsSince.set(first.offset, askedAt);
-    try {
-      if (reads.length > 1 && source.readSeries !== undefined) {
-        const outcome = await source.readSeries(reads, ahead);
-        if (outcome.milliseconds.length > 0 || outcome.error !== undefined) return outcome;
-      }
-      return await this.#readOne(first, askedAt);
-    } finally {
-      this.#readsSince.delete(first.offset);
-      this.#answeredAt = performance.now();
+    if (reads.length > 1 && source.readSeries !== undefined) {
+      const outcome = await source.readSeries(reads, ahead);
+      const isUseful = outcome.milliseconds.length > 0 || outcome.error !== undefined;
+      // The memory of one that was given up is still in use.
+      if (isUseful || watched.returned !== undefined) return outcome;
     }
+    return await this.#readOne(first, askedAt);
   }
 
   async #readOne({ offset, into }: PlacedRead, askedAt: number): Promise<SeriesOutcome> {
@@ -385,6 +395,7 @@ class Rescue implements AsyncDisposable {
   #fail(error: unknown): void {
     if (this.#failure !== undefined) return;
     this.#failure = { error };
+    this.#watch.stop();
     this.#options.source.cancel?.();
     this.#awake();
   }
@@ -398,11 +409,11 @@ class Rescue implements AsyncDisposable {
     const { timeoutMilliseconds = Infinity } = this.#options;
     if (performance.now() - this.#successAt > timeoutMilliseconds && !this.#isOver) {
       this.#isLate = true;
+      this.#watch.stop();
       this.#options.source.cancel?.();
       this.#awake();
     }
-    const { since = Infinity } = this.#gathered ?? {};
-    if (performance.now() - since > GATHER_MILLISECONDS) this.#handOver();
+    this.#gathered.handOverInTime();
     this.#tell();
   }
 
@@ -411,7 +422,6 @@ class Rescue implements AsyncDisposable {
     if (onProgress === undefined) return;
     const { phase, pass, position, totals: { bytes, badAreas } } = this.#strategy;
     const now = performance.now();
-    const [since = now] = this.#readsSince.values();
     onProgress({
       phase,
       pass,
@@ -422,7 +432,7 @@ class Rescue implements AsyncDisposable {
       badAreas,
       readErrors: this.#readErrors,
       millisecondsSinceSuccess: now - this.#successAt,
-      requestMilliseconds: now - since,
+      requestMilliseconds: this.#watch.milliseconds,
     });
   }
 
@@ -437,13 +447,13 @@ class Rescue implements AsyncDisposable {
   async #allDone(): Promise<void> {
     while (this.#underWay.size > 0) {
       await Promise.all(this.#underWay);
-      this.#handOver();
+      this.#gathered.handOver();
     }
   }
 
   /** Waits for what is under way: to its end, or when it is over before, for a moment. */
   async #drained(): Promise<void> {
-    this.#handOver();
+    this.#gathered.handOver();
     const all = this.#allDone();
     if (!this.#isOver) {
       await all;

@@ -13,6 +13,7 @@ import {
   SCATTERED,
   SIZE,
 } from "../support/container_patient.ts";
+import { FAILING_DISK_TOOLS, FailingDisk } from "../support/failing_disk.ts";
 import { linuxTest } from "../support/linux_test.ts";
 import {
   assertMapIsHonest,
@@ -226,5 +227,40 @@ linuxTest({
     assertEquals(code, 4, stderr);
     await assertE01(folder, image, patient, SCATTERED);
     await assertFinalMap(map, SCATTERED);
+  },
+});
+
+linuxTest({
+  name: "container rescue: reads that hang count as failed, in order and in the rescue",
+  ignore: ignore || needs(...FAILING_DISK_TOOLS),
+  async fn(): Promise<void> {
+    await using folder = await TemporaryFolder.create();
+    // The first one hangs while the disk is read in order, with others behind it.
+    const hanging = [CHUNK + 600_064, 10 * MIB + 1024].map((offset) => ({
+      offset,
+      length: 512,
+    }));
+    const patient = await makePatient(folder, hanging);
+    await using disk = await FailingDisk.create(
+      folder,
+      { file: patient.file, bad: [], failureMilliseconds: 1, hanging },
+      { direct: true },
+    );
+    const image = folder.file("case.E01");
+    await using running = RunningCli.start(
+      ["read", disk.path, image, "--json", "--read-timeout=1"],
+    );
+    await running.until("it is through", () => running.stdout.includes('"event":"result"'));
+    // Only now the disk answers, and lets the process go.
+    await disk.relent();
+    const { code, result, events, stderr } = await running.end();
+    assertEquals(code, 4, stderr);
+    assertEquals(result["bad"], hanging);
+    const notes = events.filter(({ event }) => event === "note")
+      .filter(({ message }) => String(message).includes("did not answer within 1 s"));
+    assert(notes.length >= 3, JSON.stringify(notes));
+    await assertE01(folder, image, patient, hanging);
+    await assertFinalMap(`${image}.map`, hanging);
+    assertEquals(await namesOf(folder, "case"), ["case.E01", "case.E01.map"]);
   },
 });

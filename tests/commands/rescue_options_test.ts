@@ -1,6 +1,12 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import type { Invocation } from "../../src/commands/command.ts";
-import { RESCUE_OPTIONS, rescueOptions } from "../../src/commands/rescue_options.ts";
+import {
+  IN_ORDER_OPTIONS,
+  OUT_OF_ORDER_OPTIONS,
+  RESCUE_OPTIONS,
+  rescueOptions,
+  USUAL_IN_ORDER,
+} from "../../src/commands/rescue_options.ts";
 import { ImagingError } from "../../src/core/errors.ts";
 
 function given(options: Invocation["options"]): Invocation {
@@ -17,6 +23,7 @@ Deno.test("rescue options: what holds when none is given", () => {
     reverse: false,
     skip: undefined,
     minRate: undefined,
+    readTimeoutMilliseconds: 60_000,
     timeoutMilliseconds: undefined,
     maxBadAreas: undefined,
     sectorSize: undefined,
@@ -36,6 +43,7 @@ Deno.test("rescue options: each is taken over", () => {
       "reverse": true,
       "skip-size": "64K,16M",
       "min-rate": "1M",
+      "read-timeout": "2.5",
       "timeout": "1.5",
       "max-bad-areas": "0",
       "sector-size": "4K",
@@ -51,6 +59,7 @@ Deno.test("rescue options: each is taken over", () => {
       reverse: true,
       skip: { min: 64 * 1024, max: 16 * 1024 * 1024 },
       minRate: 1024 * 1024,
+      readTimeoutMilliseconds: 2500,
       timeoutMilliseconds: 1500,
       maxBadAreas: 0,
       sectorSize: 4096,
@@ -58,6 +67,11 @@ Deno.test("rescue options: each is taken over", () => {
       pauseMilliseconds: 250,
     },
   );
+});
+
+Deno.test("rescue options: --read-timeout 0 waits for ever", () => {
+  const { readTimeoutMilliseconds } = rescueOptions(given({ "read-timeout": "0" }));
+  assertEquals(readTimeoutMilliseconds, Infinity);
 });
 
 Deno.test("rescue options: one number for --skip-size is both", () => {
@@ -72,6 +86,7 @@ const REFUSED: readonly (readonly [name: string, ...values: string[]])[] = [
   ["skip-size", "", "0", "64K,", ",64K", "1M,64K", "1,2,3", "-1", "64K;1M", "much", "0,0"],
   ["min-rate", "", "-1", "fast"],
   ["timeout", "", "-1", "1,5", "1m", "Infinity", "1e3", "0"],
+  ["read-timeout", "", "-1", "0.5", "1m", "Infinity"],
   ["max-bad-areas", "", "-1", "2.5", "few"],
   ["sector-size", "", "0", "1", "256", "513", "1000", "6144", "128K", "-512", "4096B?"],
   ["pause-on-error", "", "-1", "a while", ".5."],
@@ -111,3 +126,21 @@ function differs(options: Invocation["options"]): boolean {
   );
   return without !== withIt;
 }
+
+Deno.test("rescue options: where bytes are needed in order, each holds or is refused", () => {
+  const inOrder = IN_ORDER_OPTIONS.map(({ name }) => name);
+  assertEquals(inOrder, [
+    "on-error",
+    "retries",
+    "no-trim",
+    "no-scrape",
+    "timeout",
+    "sector-size",
+  ]);
+  const all = [...RESCUE_OPTIONS.map(({ name }) => name), "wait"];
+  assertEquals([...inOrder, ...OUT_OF_ORDER_OPTIONS].sort(), all.sort());
+});
+
+Deno.test("rescue options: what holds in order where nothing is said", () => {
+  assertEquals({ ...rescueOptions(given({})), ...USUAL_IN_ORDER }, rescueOptions(given({})));
+});

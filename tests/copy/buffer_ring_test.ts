@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { addressOf, PAGE_BYTES } from "../../ffi/memory.ts";
 import { BufferRing } from "../../src/copy/buffer_ring.ts";
 
@@ -37,4 +37,28 @@ Deno.test("whoever finds no buffer free waits for one, in turn", async () => {
   ring.release(first);
   await waiting[2];
   assertEquals(order, ["a", "b", "c"]);
+});
+
+Deno.test("a buffer that the system still has is replaced, and freed when it lets go", async () => {
+  const ring = new BufferRing(8192, 2);
+  const [lost, other] = [await ring.acquire(), await ring.acquire()];
+  other.bytes.fill(1);
+  const returned = Promise.withResolvers<void>();
+  const fresh = ring.replace(lost, returned.promise);
+  assertEquals(addressOf(fresh.bytes) % BigInt(PAGE_BYTES), 0n);
+  fresh.bytes.fill(2);
+  lost.bytes.fill(3);
+  assert(fresh.bytes.every((byte) => byte === 2));
+  assertThrows(() => ring.replace(lost, returned.promise), Error, "not of this ring");
+  ring.release(fresh);
+  ring.release(other);
+  assertEquals(new Set([await ring.acquire(), await ring.acquire()]), new Set([fresh, other]));
+  ring[Symbol.dispose]();
+  // Others may get the memory of the ring now, but not this.
+  const next = new BufferRing(8192, 4);
+  for (let i = 0; i < 4; i++) {
+    assert(addressOf((await next.acquire()).bytes) !== addressOf(lost.bytes));
+  }
+  next[Symbol.dispose]();
+  returned.resolve();
 });

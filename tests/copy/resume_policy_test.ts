@@ -270,3 +270,57 @@ Deno.test("what is unreadable is zeros where the saved image ends before it", as
     "it ends there",
   );
 });
+
+/** The chunk whose reads hang, and with them all that are asked for behind it. */
+const STUCK = 3 * CHUNK_BYTES;
+
+function stuckSource(): FaultySource {
+  let isStuck = false;
+  return new FaultySource({
+    map: new RangeMap({ offset: 0, length: SIZE }, "+"),
+    abandons: 1,
+    delay: (_read, offset) => {
+      isStuck ||= offset === STUCK;
+      return isStuck ? new Promise(() => {}) : undefined;
+    },
+  });
+}
+
+Deno.test("what hangs is trouble; the system keeps the memory of what was given up", async () => {
+  for (const depth of [1, 2, 8]) {
+    const source = stuckSource();
+    const told: Range[] = [];
+    const policy = resumePolicy({
+      source,
+      saved: undefined,
+      map: new RangeMap({ offset: 0, length: SIZE }),
+      chunkBytes: CHUNK_BYTES,
+      withSaved: false,
+      onBad: "stop",
+      readTimeoutMilliseconds: 40,
+      onAbandoned: (range) => told.push(range),
+    });
+    const lent: number[] = [];
+    const read = policy.read.bind(policy);
+    policy.read = (range, into) => read(range, into, () => lent.push(range.offset));
+    const brought = await runAhead(policy, depth);
+    assertEquals(policy.trouble, STUCK);
+    assertEquals(brought.map(({ offset }) => offset), [0, CHUNK_BYTES, 2 * CHUNK_BYTES]);
+    assertEquals(told, [{ offset: STUCK, length: CHUNK_BYTES }]);
+    // The one behind it was asked for, too.
+    assertEquals(lent, depth === 1 ? [STUCK] : [STUCK, STUCK + CHUNK_BYTES]);
+  }
+});
+
+Deno.test("with `fail` a read that hangs is the end", async () => {
+  const policy = resumePolicy({
+    source: stuckSource(),
+    saved: undefined,
+    map: new RangeMap({ offset: 0, length: SIZE }),
+    chunkBytes: CHUNK_BYTES,
+    withSaved: false,
+    onBad: "fail",
+    readTimeoutMilliseconds: 40,
+  });
+  await assertRejects(() => runAhead(policy, 1), ReadError, "ETIMEDOUT");
+});

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { StreamSource } from "../../src/blocks/stdio.ts";
-import { sequentialPolicy } from "../../src/copy/read_policy.ts";
+import { type ReadOutcome, sequentialPolicy } from "../../src/copy/read_policy.ts";
 import { RangeMap } from "../../src/copy/range_map.ts";
 import { makeChunk, runCopy } from "../../src/copy/run_copy.ts";
 import { type CopyProgress, ZERO_BLOCK_BYTES } from "../../src/core/block.ts";
@@ -406,4 +406,31 @@ Deno.test("a chunk tells its place, its bytes and what was bad", () => {
   const chunk = makeChunk(512, bytes, bad);
   assertEquals([chunk.offset, chunk.length, chunk.bytes, chunk.bad], [512, 1000, bytes, bad]);
   assertEquals(makeChunk(0, bytes).bad, []);
+});
+
+Deno.test("a buffer that the system still has is not used again", async () => {
+  const size = 20 * CHUNK_BYTES;
+  const policy = sequentialPolicy(healthy(size), OPTIONS);
+  const lost: Uint8Array[] = [];
+  const consumer = new CollectingConsumer({ name: "memory", delay: () => delay(1) });
+  const { results: [content] } = await runCopy({
+    policy: {
+      totalBytes: size,
+      next: () => policy.next(),
+      async read(range, into, lent): Promise<ReadOutcome> {
+        const outcome = await policy.read(range, into);
+        if (range.offset === 2 * CHUNK_BYTES) {
+          lent?.(new Promise(() => {}));
+          lost.push(into);
+        }
+        // It is written to when that chunk is through.
+        if (range.offset > 5 * CHUNK_BYTES) lost.forEach((bytes) => bytes.fill(0xee));
+        return outcome;
+      },
+    },
+    consumers: [consumer],
+    chunkBytes: CHUNK_BYTES,
+    ringBytes: 2 * CHUNK_BYTES,
+  });
+  assertBytes(content, patternBytes(size));
 });

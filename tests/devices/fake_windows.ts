@@ -15,6 +15,7 @@ import type { OpenOptions, VolumeName, WINDOWS_CALLS } from "../../ffi/windows_c
 import { windowsErrorName, windowsErrorText } from "../../ffi/windows_error_names.ts";
 import * as windows from "../../ffi/windows_numbers.ts";
 import type { WindowsCalls } from "../../ffi/windows_thread.ts";
+import { HangingCalls } from "../support/hanging_calls.ts";
 import { fillPattern } from "../support/pattern.ts";
 
 /** Error numbers that the machine answers with. */
@@ -243,6 +244,9 @@ export class FakeWindows implements WindowsCalls {
   readonly record: string[] = [];
   /** Makes a call fail with the error number that it answers. */
   fail: (entry: string, index: number) => number | undefined = () => undefined;
+  /** Calls whose entry begins so hang. */
+  hangs: string | undefined;
+  readonly hanging = new HangingCalls();
   /** How often the thread was ended. */
   disposals = 0;
   readonly #disks: readonly FakeMedium<DiskPlan>[];
@@ -282,11 +286,19 @@ export class FakeWindows implements WindowsCalls {
     if (this.disposals > 0) throw new Error(`${name} on a thread that has ended`);
     const entry = this.#describe(name, args);
     const error = this.fail(entry, this.record.push(entry) - 1);
+    const isHung = this.hangs !== undefined && entry.startsWith(this.hangs);
     const answer = this.#answers[name] as (...args: unknown[]) => ReturnType<Calls[Name]>;
+    if (isHung || this.hanging.isBusy) {
+      return await this.hanging.hang(name, () => answer(...args));
+    }
     // As on a thread: the answer comes later, the effect in the order of asking.
     const settled = attempt(() => error === undefined ? answer(...args) : refuse(name, error));
     await Promise.resolve();
     return settled();
+  }
+
+  abandon(): Promise<void> {
+    return this.hanging.abandon();
   }
 
   [Symbol.dispose](): void {

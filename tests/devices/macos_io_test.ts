@@ -10,11 +10,13 @@ import * as macos from "../../ffi/macos.ts";
 import { allocateAligned, nativeBytes } from "../../ffi/memory.ts";
 import { fromCString } from "../../ffi/strings.ts";
 import type { FileStatus } from "../../ffi/system_files.ts";
+import type { BlockSource } from "../../src/core/block.ts";
 import { ImagingError, ReadError, WriteError } from "../../src/core/errors.ts";
 import { openMacosSink } from "../../src/devices/macos_sink.ts";
 import { type MacosAccess, openMacosSource } from "../../src/devices/macos_source.ts";
 import { macosSystem, renameNew } from "../../src/devices/macos_system.ts";
 import { PosixFiles } from "../../src/devices/posix_files.ts";
+import { HangingCalls } from "../support/hanging_calls.ts";
 import { assertBytes, patternBytes } from "../support/pattern.ts";
 import { macosFailure, SampleMac } from "./macos_samples/sample_mac.ts";
 
@@ -65,6 +67,9 @@ class FakeThread implements LibcCalls {
   blocks: number | undefined;
   /** Bytes that the disk gives or takes at a time, at most. */
   shortBytes = Infinity;
+  /** Calls whose line begins so hang. */
+  hangs: string | undefined;
+  readonly hanging = new HangingCalls();
   readonly #plan: DiskPlan;
   #descriptors = 3;
 
@@ -82,9 +87,17 @@ class FakeThread implements LibcCalls {
     assert(!this.disposed, `${call} on a thread that has ended`);
     const line = this.#line(call, args);
     this.calls.push(line);
+    const isHung = this.hangs !== undefined && line.startsWith(this.hangs);
+    if (isHung || this.hanging.isBusy) {
+      return this.hanging.hang(call, () => this.#answer(call, args));
+    }
     const failure = [...this.failures].find(([begin]) => `${line} `.startsWith(`${begin} `));
     if (failure !== undefined) return Promise.reject(macosFailure(call, failure[1]));
     return Promise.resolve(this.#answer(call, args));
+  }
+
+  abandon(): Promise<void> {
+    return this.hanging.abandon();
   }
 
   async readSeries(
@@ -296,6 +309,118 @@ Deno.test("a bad sector is a ReadError with the system's code", async () => {
     [error.message, error.osCode, error.offset],
     ["cannot read /dev/disk4 at byte 512: input/output error (EIO)", "EIO", 512],
   );
+});
+
+/** Until calls that were asked for are under way. */
+function underWay(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}
+
+/** The codes of reads that fail. */
+async function codesOf(...reads: Promise<number>[]): Promise<(string | undefined)[]> {
+  return await Promise.all(reads.map(async (read) => {
+    const error: ReadError = await assertRejects(() => read, ReadError);
+    return error.osCode;
+  }));
+}
+
+/** A disk whose first thread hangs at its reads, and the threads that it is given. */
+async function hangingDisk(
+  mac = new SampleMac(),
+): Promise<{ readonly source: BlockSource; readonly threads: FakeThread[] }> {
+  const threads: FakeThread[] = [];
+  const startThread = (): FakeThread => {
+    const thread = new FakeThread();
+    if (threads.length === 0) thread.hangs = "pread";
+    threads.push(thread);
+    return thread;
+  };
+  return {
+    source: await openMacosSource("/dev/disk4", {}, { queries: mac, startThread }),
+    threads,
+  };
+}
+
+Deno.test("a disk that hangs is opened again on another thread, read-only", async () => {
+  const { source, threads } = await hangingDisk();
+  const hung = source.readAt(512, new Uint8Array(512));
+  // Its memory is aligned, so that the driver would write into it.
+  using memory = allocateAligned(4096);
+  const behind = source.readAt(4096, memory.bytes);
+  await underWay();
+  const returned = source.abandon?.();
+  assertEquals(await codesOf(hung, behind), ["ETIMEDOUT", "ETIMEDOUT"]);
+  const [first, second] = threads;
+  assertEquals(second?.take(), OPEN_SOURCE);
+  const into = new Uint8Array(512);
+  assertEquals(await source.readAt(512, into), 512);
+  assertBytes(into, patternBytes(512, { offset: 512 }));
+  assertEquals(second?.take(), ["pread 512 at 512"]);
+  // What hangs is closed when the system returns from it.
+  assertEquals([first?.take().at(-1), first?.disposed], ["pread 4096 at 4096", false]);
+  if (first !== undefined) first.hangs = undefined;
+  first?.hanging.answer();
+  await returned;
+  assertEquals([first?.take(), first?.disposed], [["close 3"], true]);
+  await source[Symbol.asyncDispose]();
+  assertEquals([second?.take(), second?.disposed, threads.length], [["close 3"], true, 2]);
+});
+
+Deno.test("a disk that answers nowhere is waited for, and says nothing about a place", async () => {
+  const threads = [new FakeThread(), new FakeThread()];
+  const [first, second] = threads as [FakeThread, FakeThread];
+  const startThread = (): FakeThread => threads.shift() ?? second;
+  const access = { queries: new SampleMac(), startThread };
+  await using source = await openMacosSource("/dev/disk4", {}, access);
+  await source.readAt(8192, new Uint8Array(512));
+  for (const thread of [first, second]) thread.hangs = "pread";
+  const codes = codesOf(source.readAt(0, new Uint8Array(512)));
+  let isTold = false;
+  codes.then(() => {
+    isTold = true;
+  });
+  await underWay();
+  const returned = source.abandon?.();
+  await underWay();
+  assertEquals([isTold, source.abandon?.()], [false, undefined]);
+  assertEquals(second.take(), [...OPEN_SOURCE, "pread 512 at 8192"]);
+  second.hangs = undefined;
+  second.hanging.answer();
+  assertEquals(await codes, ["ETIMEDOUT"]);
+  first.hangs = undefined;
+  first.hanging.answer();
+  await returned;
+});
+
+Deno.test("where another medium is in its place, a disk that hangs went away", async () => {
+  const ways: Record<string, (mac: SampleMac) => void> = {
+    "its node is gone": (mac) => mac.files.delete("/dev/rdisk4"),
+    "its node was made anew": (mac) =>
+      mac.files.set("/dev/rdisk4", { kind: "character", inode: 700n }),
+  };
+  for (const [way, happen] of Object.entries(ways)) {
+    const mac = new SampleMac();
+    const { source, threads } = await hangingDisk(mac);
+    const hung = source.readAt(0, new Uint8Array(512));
+    await underWay();
+    happen(mac);
+    assert(source.abandon?.() !== undefined);
+    const later = source.readAt(0, new Uint8Array(512));
+    assertEquals(await codesOf(hung, later), ["ENODEV", "ENODEV"], way);
+    assertEquals(source.abandon?.(), undefined);
+    await source[Symbol.asyncDispose]();
+    // The one that hangs stays open: nobody can close it.
+    assertEquals(threads.map(({ disposed }) => disposed), [false, true], way);
+    assertEquals(threads[1]?.take().at(-1), "close 3", way);
+  }
+});
+
+Deno.test("a file is waited for", async () => {
+  const thread = new FakeThread();
+  const mac = new SampleMac();
+  mac.files.set("/image", { kind: "file", inode: 900n, size: 4096 });
+  await using source = await openMacosSource("/image", {}, accessTo(thread, mac));
+  assertEquals(source.abandon, undefined);
 });
 
 Deno.test("a disk that went away is told from a bad sector, in each way that it shows", async () => {

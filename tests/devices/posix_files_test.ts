@@ -28,6 +28,10 @@ class WatchedThread implements LibcCalls {
     return this.#thread.readSeries(...args);
   }
 
+  abandon(): Promise<void> {
+    return this.#thread.abandon();
+  }
+
   [Symbol.dispose](): void {
     this.#thread[Symbol.dispose]();
   }

@@ -34,6 +34,10 @@ class FaultyThread implements WindowsCalls {
     return await this.#thread.call(name, ...args);
   }
 
+  abandon(): Promise<void> {
+    return this.#thread.abandon();
+  }
+
   [Symbol.dispose](): void {
     this.#thread[Symbol.dispose]();
   }

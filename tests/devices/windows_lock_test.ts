@@ -32,6 +32,10 @@ class FakeThread implements WindowsCalls {
     return this.#answer(name, args) as ReturnType<Calls[Name]>;
   }
 
+  abandon(): Promise<void> {
+    throw new Error("Nothing hangs here");
+  }
+
   #answer(name: keyof Calls, args: readonly unknown[]): unknown {
     if (name === "open") {
       const error = this.errors.shift();

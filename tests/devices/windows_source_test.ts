@@ -376,3 +376,88 @@ Deno.test("a disk that may not be opened: the system's answer, and nothing open"
   await assertRejects(() => open(fake), Error, "ERROR_ACCESS_DENIED");
   fake.assertNothingOpen();
 });
+
+// --- What hangs ---
+
+/** Until calls that were asked for are under way. */
+function underWay(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}
+
+/** The codes of reads that fail. */
+async function codesOf(...reads: Promise<number>[]): Promise<(string | undefined)[]> {
+  return await Promise.all(reads.map(async (read) => {
+    const error: ReadError = await assertRejects(() => read, ReadError);
+    return error.osCode;
+  }));
+}
+
+/** The machine on two threads: what is open on one is open on both. */
+async function hangingDisk(path: string, disk: Partial<DiskPlan> = {}): Promise<{
+  readonly source: BlockSource;
+  readonly first: FakeWindows;
+  readonly second: FakeWindows;
+}> {
+  const first = machine(disk);
+  const second = machine(disk);
+  const source = await openWindowsSource(first, path, {}, true, () => second);
+  first.hangs = "read ";
+  return { source, first, second };
+}
+
+Deno.test("a disk or volume that hangs is opened again on another thread, read-only", async () => {
+  for (
+    const [path, node, start] of [[DISK, DISK, 0], [
+      "\\\\.\\E:",
+      "\\\\.\\E:",
+      MIB + 512,
+    ]] as const
+  ) {
+    const { source, first, second } = await hangingDisk(path);
+    const hung = source.readAt(512, new Uint8Array(512));
+    const behind = source.readAt(1024, new Uint8Array(100));
+    await underWay();
+    const returned = source.abandon?.();
+    assertEquals(await codesOf(hung, behind), ["ETIMEDOUT", "ETIMEDOUT"]);
+    assertEquals(second.since(0, "open read", "open write"), [`open read ${node}`]);
+    assertBytes(await read(source, 512, 512), second.content(1, start + 512, 512));
+    assertEquals([first.openPaths(), first.disposals], [[node], 0]);
+    first.hangs = undefined;
+    first.hanging.answer();
+    await returned;
+    assertEquals([first.openPaths(), first.disposals], [[], 1]);
+    await source[Symbol.asyncDispose]();
+    assertEquals([second.openPaths(), second.disposals], [[], 1]);
+  }
+});
+
+Deno.test("where another disk is in its place, one that hangs went away", async () => {
+  const others: Partial<DiskPlan>[] = [
+    { serial: "another" },
+    { size: 7 * MIB },
+    { mediaChanges: 2 },
+    { unplugged: true },
+  ];
+  for (const other of others) {
+    const one = { serial: "one", mediaChanges: 1 };
+    const { source, first, second } = await hangingDisk(DISK, one);
+    second.change(1, other);
+    const hung = source.readAt(0, new Uint8Array(512));
+    await underWay();
+    assert(source.abandon?.() !== undefined);
+    const later = source.readAt(0, new Uint8Array(512));
+    assertEquals(await codesOf(hung, later), ["ENODEV", "ENODEV"], JSON.stringify(other));
+    assertEquals(source.abandon?.(), undefined);
+    await source[Symbol.asyncDispose]();
+    // What hangs stays open: nobody can close it.
+    assertEquals([second.openPaths(), second.disposals], [[], 1]);
+    assertEquals([first.openPaths(), first.disposals], [[DISK], 0]);
+  }
+});
+
+Deno.test("a file, and a disk without further threads, are waited for", async () => {
+  for (const path of ["C:\\card.img", DISK]) {
+    await using source = await open(machine(), path);
+    assertEquals(source.abandon, undefined);
+  }
+});

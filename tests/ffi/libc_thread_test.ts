@@ -3,6 +3,7 @@ import { LibcThread } from "../../ffi/libc_thread.ts";
 import { AT_FDCWD, O_CLOEXEC, O_CREAT, O_EXCL, O_RDONLY, O_RDWR } from "../../ffi/linux.ts";
 import { allocateAligned } from "../../ffi/memory.ts";
 import { OsError } from "../../ffi/os_error.ts";
+import { AbandonedCall } from "../../ffi/system_thread.ts";
 import { cString } from "../../ffi/strings.ts";
 import { patternBytes } from "../support/pattern.ts";
 import { run } from "../support/run_cli.ts";
@@ -168,5 +169,36 @@ Deno.test({
     const waited = new Promise<string>((resolve) => setTimeout(() => resolve("nothing"), 200));
     const call = thread.call("close", 1_000_000).then(() => "done", () => "failed");
     assertEquals(await Promise.race([call, waited]), "failed");
+  },
+});
+
+Deno.test({
+  name: "calls that hang are given up; the thread is of use again when they have returned",
+  ignore: ignore || needs("mkfifo"),
+  async fn(): Promise<void> {
+    await using folder = await TemporaryFolder.create();
+    const fifo = folder.file("fifo");
+    await run("mkfifo", [fifo]);
+    using thread = new LibcThread();
+    await thread.abandon();
+    assertEquals(await codeOf(thread.call("close", 1_000_000)), "close EBADF");
+    const blocked = thread.call("open", cString(fifo), O_RDONLY | O_CLOEXEC, 0);
+    const behind = thread.call("close", 1_000_000);
+    const returned = thread.abandon();
+    let hasReturned = false;
+    returned.then(() => {
+      hasReturned = true;
+    });
+    const further = thread.call("close", 1_000_000);
+    for (const call of [blocked, behind, further]) {
+      const error = await assertRejects(() => call, AbandonedCall);
+      assertEquals(error.returned, returned);
+    }
+    assertEquals(thread.abandon(), returned);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assertEquals(hasReturned, false);
+    (await Deno.open(fifo, { read: true, write: true })).close();
+    await returned;
+    assertEquals(await codeOf(thread.call("close", 1_000_000)), "close EBADF");
   },
 });

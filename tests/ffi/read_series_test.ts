@@ -2,7 +2,14 @@ import { assert, assertEquals } from "@std/assert";
 import { LibcThread } from "../../ffi/libc_thread.ts";
 import { O_RDONLY } from "../../ffi/linux.ts";
 import { allocateAligned } from "../../ffi/memory.ts";
-import { readSeries, type SeriesRead, seriesState } from "../../ffi/read_series.ts";
+import {
+  doneReads,
+  isBegun,
+  readSeries,
+  type SeriesRead,
+  seriesState,
+  stopSeries,
+} from "../../ffi/read_series.ts";
 import { cString } from "../../ffi/strings.ts";
 import { patternBytes } from "../support/pattern.ts";
 import { TemporaryFolder } from "../support/temporary.ts";
@@ -38,7 +45,7 @@ Deno.test("a series ends at the first read that fails, and tells its number", ()
   const { asked, pread } = file([2100]);
   const { done, failed } = readSeries(
     reads([0, 512], [512, 512], [2048, 512], [4096, 512]),
-    seriesState(),
+    seriesState(10),
     NO_LIMITS,
     512,
     pread,
@@ -50,7 +57,7 @@ Deno.test("a series ends at the first read that fails, and tells its number", ()
 
 Deno.test("a read that brings a part is continued behind it", () => {
   const { asked, pread } = file([], 1024);
-  const { done } = readSeries(reads([512, 2560]), seriesState(), NO_LIMITS, 512, pread);
+  const { done } = readSeries(reads([512, 2560]), seriesState(10), NO_LIMITS, 512, pread);
   assertEquals(done.length, 1);
   assertEquals(asked, [[512n, 2560, 512], [1536n, 1536, 1536], [2560n, 512, 2560]]);
 });
@@ -59,7 +66,7 @@ Deno.test("a series ends without an error where the file does", () => {
   for (const alignment of [1, 512]) {
     const { pread } = file([]);
     const series = reads([9000, 512], [9512, 512], [0, 512]);
-    const state = seriesState();
+    const state = seriesState(10);
     const { done, failed } = readSeries(series, state, NO_LIMITS, alignment, pread);
     assertEquals([done.length, failed], [1, undefined]);
     // Others that share it stop, too.
@@ -74,12 +81,29 @@ Deno.test("a series ends behind a slow read, and when it takes long in all", () 
     return { result: length, errno: 0 };
   };
   const ten = reads(...Array.from({ length: 10 }, (_, index) => [index * 512, 512] as const));
-  const slow = readSeries(ten, seriesState(), { each: 5, all: Infinity }, 512, slowly(6));
+  const slow = readSeries(ten, seriesState(10), { each: 5, all: Infinity }, 512, slowly(6));
   assertEquals(slow.done.length, 1);
   assert((slow.done[0]?.[1] ?? 0) >= 6);
-  const long = readSeries(ten, seriesState(), { each: Infinity, all: 10 }, 512, slowly(4));
+  const long = readSeries(ten, seriesState(10), { each: Infinity, all: 10 }, 512, slowly(4));
   // Three on a machine that does nothing else.
   assert(long.done.length >= 1 && long.done.length <= 3, `${long.done.length} reads`);
+});
+
+Deno.test("what is done can be seen while the series goes on, and it can be stopped", () => {
+  const { pread } = file([]);
+  const series = reads([0, 512], [512, 512], [1024, 512], [1536, 512]);
+  const state = seriesState(series.length);
+  const seen: unknown[] = [];
+  const { done } = readSeries(series, state, NO_LIMITS, 512, (address, length, offset) => {
+    const begun = series.map((_, index) => isBegun(state, index));
+    seen.push([doneReads(state).map(([index]) => index), begun.indexOf(false)]);
+    if (offset === 1024) stopSeries(state);
+    return pread(address, length, offset);
+  });
+  assertEquals(seen, [[[], 1], [[0], 2], [[0, 1], 3]]);
+  assertEquals(doneReads(state).map(([index]) => index), done.map(([index]) => index));
+  assertEquals(done.length, 3);
+  assert(doneReads(state).every(([, milliseconds]) => milliseconds > 0));
 });
 
 Deno.test({
@@ -100,7 +124,7 @@ Deno.test({
         offset,
         length,
       })),
-      seriesState(),
+      seriesState(10),
       NO_LIMITS,
       1,
     );
@@ -111,7 +135,7 @@ Deno.test({
     const closed = await thread.readSeries(
       descriptor,
       [{ address: memory.address, offset: 0, length: 10 }],
-      seriesState(),
+      seriesState(10),
       NO_LIMITS,
       1,
     );
@@ -136,7 +160,7 @@ Deno.test({
       length: 1000,
     }));
     const run = async (reads: readonly SeriesRead[]): Promise<[number[], number]> => {
-      const state = seriesState();
+      const state = seriesState(reads.length);
       const replies = await Promise.all(
         [one, other].map((thread) => thread.readSeries(descriptor, reads, state, NO_LIMITS, 1)),
       );

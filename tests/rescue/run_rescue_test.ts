@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RangeMap } from "../../src/copy/range_map.ts";
 import type { Chunk } from "../../src/core/block.ts";
 import { ImagingError, ReadError } from "../../src/core/errors.ts";
-import { endOf } from "../../src/core/range.ts";
+import { endOf, type Range } from "../../src/core/range.ts";
 import {
   RescueStrategy,
   type RescueStrategyOptions,
@@ -194,4 +194,97 @@ test("too many bad areas end it, and a pause follows each failure", async (serie
   assertEquals(await rescue.run({ pauseMilliseconds: 30 }), "max-bad-areas");
   const failures = rescue.progress.at(-1)?.readErrors ?? 0;
   assert(failures >= 2 && performance.now() - start >= 25 * failures);
+});
+
+/** Where a request hangs that touches it. */
+const STUCK = MIB + 70_656;
+
+/** A drive on which requests hang that touch {@linkcode STUCK}, and all others behind them. */
+class StuckDrive {
+  readonly rescue: Rescue;
+  readonly told: Range[] = [];
+  /** How often it was given up when a request began to hang. */
+  #stuckSince = -1;
+
+  constructor(faults: Partial<FaultySourceOptions>, options: Partial<RescueStrategyOptions>) {
+    this.rescue = new Rescue({
+      size: 4 * MIB,
+      bad: BAD,
+      abandons: Infinity,
+      ...faults,
+      delay: (_read, offset, length) => {
+        const { abandoned } = this.rescue.source;
+        if (offset <= STUCK && STUCK < offset + length) this.#stuckSince = abandoned;
+        return this.#stuckSince === abandoned ? new Promise(() => {}) : undefined;
+      },
+    }, options);
+  }
+
+  run(options: Partial<RescueOptions> = {}): Promise<string> {
+    return this.rescue.run({
+      readTimeoutMilliseconds: 40,
+      onAbandoned: (range) => this.told.push(range),
+      ...options,
+    });
+  }
+}
+
+for (const reverse of [false, true]) {
+  const where = reverse ? "from the end" : "from the beginning";
+  test(`what hangs is given up and counts as failed, ${where}`, async (series) => {
+    const drive = new StuckDrive({ series }, { reverse });
+    const { rescue, told } = drive;
+    assertEquals(await drive.run(), "finished");
+    const stuck = { offset: STUCK, length: 512 };
+    const bad = BAD.map(([offset, length]) => ({ offset, length }));
+    assertEquals(
+      rescue.durable.ranges("-"),
+      [...bad, stuck].toSorted((a, b) => a.offset - b.offset),
+    );
+    assertEquals([...rescue.durable.areas()], [...rescue.strategy.map.areas()]);
+    assertEquals(rescue.durable.total("+"), 4 * MIB - 512 - 8192 - 1024 - 512);
+    // Also what was read of a series before it hung, and was in a buffer that is in use.
+    rescue.assertHonest();
+    assertEquals(told.length, rescue.source.abandoned);
+    // What only waited behind it has not failed.
+    for (const { offset, length } of told) {
+      assert(offset <= STUCK && STUCK < offset + length, `${offset}+${length} did not hang`);
+    }
+    assertEquals(told.at(-1)?.length, 512);
+  });
+}
+
+test("what can no more be given up is waited for, and Ctrl-C ends that", async (series) => {
+  const drive = new StuckDrive({ series, abandons: 1 }, {});
+  const abort = new AbortController();
+  const running = drive.run({ signal: abort.signal });
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  assertEquals([drive.rescue.source.abandoned, drive.told.length], [1, 1]);
+  assert((drive.rescue.progress.at(-1)?.requestMilliseconds ?? 0) > 200);
+  abort.abort();
+  const error = await assertRejects(() => running, ImagingError);
+  assertEquals(error.kind, "cancelled");
+  drive.rescue.assertHonest();
+});
+
+test("a medium that cannot be opened again went away: nothing is called bad", async (series) => {
+  const drive = new StuckDrive({ series, abandonedCode: "ENODEV" }, {});
+  const error = await assertRejects(() => drive.run(), ReadError);
+  assertEquals([error.osCode, drive.told], ["ENODEV", []]);
+  const places = drive.rescue.durable.ranges("*", "/", "-");
+  assert(places.every(({ offset, length }) => offset > STUCK || offset + length <= STUCK));
+  drive.rescue.assertHonest();
+});
+
+Deno.test("what a series brought before it hung is not read again", async () => {
+  const drive = new StuckDrive({ series: true }, {});
+  await drive.run();
+  const before = drive.rescue.source.reads.filter(({ offset, length }) =>
+    offset >= MIB + 8192 && offset + length <= STUCK
+  ).toSorted((a, b) => a.offset - b.offset);
+  assert(before.length > 1);
+  for (const [index, read] of before.entries()) {
+    const next = before[index + 1];
+    if (next !== undefined) assertEquals(next.offset, endOf(read));
+  }
 });

@@ -2,6 +2,7 @@
  * A block device some of whose places fail, each after a time, while the others cost
  * nothing extra: an NBD server of our own, nbdfuse a file of it, losetup a device. One
  * request is served at a time, as by a drive with one head. It counts what reaches it.
+ * Other places hang: what asks for them gets no answer before {@linkcode FailingDisk.relent}.
  *
  * Protocol: https://github.com/NetworkBlockDevice/nbd/blob/master/doc/proto.md (fixed
  * newstyle negotiation, simple replies).
@@ -22,6 +23,13 @@ export interface FailingDiskOptions {
   readonly bad: readonly Range[];
   /** What a failing request costs. */
   readonly failureMilliseconds: number;
+  /**
+   * Requests that touch one of these are not answered; ascending. They hold up no others,
+   * up to some 900 later ones, where the loop device is `direct`: else the kernel waits for
+   * each. No more than 9 may hang at a time, since nbdfuse has 10 threads. A process that
+   * has one under way ends only when it is answered.
+   */
+  readonly hanging?: readonly Range[];
 }
 
 /** What reached the disk since it was asked last. */
@@ -29,6 +37,8 @@ export interface DiskCounts {
   readonly reads: number;
   readonly failures: number;
   readonly bytes: number;
+  /** Requests that hung, answered meanwhile or not. */
+  readonly hung: number;
 }
 
 /** A device with our server behind it. */
@@ -82,8 +92,11 @@ export class FailingDisk implements AsyncDisposable {
       stdout: "piped",
     }).spawn();
     await waitUntil("the server listens", () => exists(socket));
+    // A request that hangs holds up those behind it on its connection. Connections take
+    // turns: with so many, the turn of that one does not come again soon.
+    const connections = options.hanging === undefined ? "4" : "1000";
     const fuse = new Deno.Command("nbdfuse", {
-      args: ["-r", `${mountPoint}/disk`, `nbd+unix:///?socket=${socket}`],
+      args: ["-C", connections, "-r", `${mountPoint}/disk`, `nbd+unix:///?socket=${socket}`],
       stdin: "null",
       stdout: "null",
       stderr: "null",
@@ -98,12 +111,22 @@ export class FailingDisk implements AsyncDisposable {
 
   /** What reached it since the last call. */
   async counts(): Promise<DiskCounts> {
-    await this.#asks.write(new TextEncoder().encode("\n"));
+    return await this.#ask("counts");
+  }
+
+  /** Answers all that hangs, with an error; nothing hangs from now on. */
+  async relent(): Promise<void> {
+    await this.#ask("relent");
+  }
+
+  async #ask(word: string): Promise<DiskCounts> {
+    await this.#asks.write(new TextEncoder().encode(word));
     const { value } = await this.#answers.read();
     return JSON.parse(new TextDecoder().decode(value)) as DiskCounts;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.relent();
     await this.#loop[Symbol.asyncDispose]();
     await run("fusermount3", ["-u", "-z", this.#mountPoint]);
     await this.#fuse.status;
@@ -128,16 +151,30 @@ class Server {
   readonly #content: Uint8Array<ArrayBuffer>;
   readonly #bad: readonly Range[];
   readonly #failureMilliseconds: number;
+  readonly #hanging: readonly Range[];
+  readonly #relented = Promise.withResolvers<void>();
+  #hangs = true;
   /** Settles when the drive is free. */
   #busy: Promise<void> = Promise.resolve();
-  reads = 0;
-  failures = 0;
-  bytes = 0;
+  #counts: DiskCounts = NOTHING;
 
-  constructor({ file, bad, failureMilliseconds }: FailingDiskOptions) {
+  constructor({ file, bad, failureMilliseconds, hanging = [] }: FailingDiskOptions) {
     this.#content = Deno.readFileSync(file);
     this.#bad = bad;
     this.#failureMilliseconds = failureMilliseconds;
+    this.#hanging = hanging;
+  }
+
+  /** What was counted since the last call. */
+  takeCounts(): DiskCounts {
+    const counts = this.#counts;
+    this.#counts = NOTHING;
+    return counts;
+  }
+
+  relent(): void {
+    this.#hangs = false;
+    this.#relented.resolve();
   }
 
   async serve(connection: Deno.Conn): Promise<void> {
@@ -185,6 +222,10 @@ class Server {
   }
 
   async #answer(connection: Deno.Conn, input: Input): Promise<void> {
+    /** Settles when the answer before was written: they may not be mixed. */
+    let written: Promise<void> = Promise.resolve();
+    const send = (view: DataView): Promise<void> =>
+      written = written.then(() => writeAll(connection, view));
     for (;;) {
       const request = await input.take(28);
       if (request === undefined || request.getUint32(0) !== REQUEST_MAGIC) return;
@@ -195,40 +236,68 @@ class Server {
         offset: Number(request.getBigUint64(16)),
         length: request.getUint32(24),
       };
-      const before = this.#busy;
-      const done = Promise.withResolvers<void>();
-      this.#busy = done.promise;
-      await before;
-      const ok = type === 0 && !this.#isBad(range);
-      this.reads++;
-      if (!ok) {
-        this.failures++;
-        await new Promise((resolve) => setTimeout(resolve, this.#failureMilliseconds));
-      } else this.bytes += range.length;
-      done.resolve();
-      const reply = new Uint8Array(16 + (ok ? range.length : 0));
-      const head = new DataView(reply.buffer);
-      head.setUint32(0, SIMPLE_REPLY_MAGIC);
-      head.setUint32(4, ok ? 0 : EIO);
-      head.setBigUint64(8, cookie);
-      if (ok) {
-        reply.set(this.#content.subarray(range.offset, range.offset + range.length), 16);
+      if (type === 0 && this.#hangs && touches(this.#hanging, range)) {
+        this.#count({ hung: 1 });
+        // The drive goes on with other requests. Nobody may be there any more to hear of it.
+        this.#relented.promise.then(() => send(reply(cookie, undefined))).catch(() => {});
+        continue;
       }
-      await writeAll(connection, head);
+      await send(reply(cookie, await this.#serve(type, range)));
     }
   }
 
-  #isBad({ offset, length }: Range): boolean {
-    let low = 0;
-    let high = this.#bad.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      const bad = this.#bad[middle];
-      if (bad !== undefined && bad.offset + bad.length <= offset) low = middle + 1;
-      else high = middle;
-    }
-    return (this.#bad[low]?.offset ?? Infinity) < offset + length;
+  /** The bytes of a read that succeeds. */
+  async #serve(
+    type: number,
+    range: Range,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const before = this.#busy;
+    const done = Promise.withResolvers<void>();
+    this.#busy = done.promise;
+    await before;
+    const ok = type === 0 && !touches(this.#bad, range) &&
+      !touches(this.#hanging, range);
+    this.#count({ reads: 1, failures: ok ? 0 : 1, bytes: ok ? range.length : 0 });
+    if (!ok) await new Promise((resolve) => setTimeout(resolve, this.#failureMilliseconds));
+    done.resolve();
+    return ok ? this.#content.subarray(range.offset, range.offset + range.length) : undefined;
   }
+
+  #count(more: Partial<DiskCounts>): void {
+    const { reads, failures, bytes, hung } = this.#counts;
+    this.#counts = {
+      reads: reads + (more.reads ?? 0),
+      failures: failures + (more.failures ?? 0),
+      bytes: bytes + (more.bytes ?? 0),
+      hung: hung + (more.hung ?? 0),
+    };
+  }
+}
+
+const NOTHING: DiskCounts = { reads: 0, failures: 0, bytes: 0, hung: 0 };
+
+/** A simple reply; without bytes it is an error. */
+function reply(cookie: bigint, bytes: Uint8Array<ArrayBuffer> | undefined): DataView {
+  const words = new Uint8Array(16 + (bytes?.length ?? 0));
+  const head = new DataView(words.buffer);
+  head.setUint32(0, SIMPLE_REPLY_MAGIC);
+  head.setUint32(4, bytes === undefined ? EIO : 0);
+  head.setBigUint64(8, cookie);
+  if (bytes !== undefined) words.set(bytes, 16);
+  return head;
+}
+
+/** Does a range touch one of these, which ascend? */
+function touches(ranges: readonly Range[], { offset, length }: Range): boolean {
+  let low = 0;
+  let high = ranges.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const range = ranges[middle];
+    if (range !== undefined && range.offset + range.length <= offset) low = middle + 1;
+    else high = middle;
+  }
+  return (ranges[low]?.offset ?? Infinity) < offset + length;
 }
 
 /** Reads exactly so many bytes. */
@@ -269,12 +338,9 @@ async function serve(plan: string, socket: string): Promise<void> {
   const server = new Server(JSON.parse(await Deno.readTextFile(plan)) as FailingDiskOptions);
   const listener = Deno.listen({ transport: "unix", path: socket });
   (async () => {
-    for await (const _ of Deno.stdin.readable) {
-      const { reads, failures, bytes } = server;
-      await Deno.stdout.write(
-        new TextEncoder().encode(JSON.stringify({ reads, failures, bytes })),
-      );
-      server.reads = server.failures = server.bytes = 0;
+    for await (const word of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
+      if (word === "relent") server.relent();
+      await Deno.stdout.write(new TextEncoder().encode(JSON.stringify(server.takeCounts())));
     }
   })();
   for await (const connection of listener) {

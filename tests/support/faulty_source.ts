@@ -15,14 +15,28 @@ export interface FaultySourceOptions {
   /** What the rest holds; the pattern when absent. Not closed. */
   readonly content?: BlockSource;
   readonly sectorSize?: number;
+  readonly sectorPhase?: number;
+  /** A bad area can be read by the n-th request that touches it; never when absent. */
+  readonly readableAtTry?: number;
   /** The number (from 0) of the first read that finds the drive gone: ENODEV. */
   readonly goneAtRead?: number;
   /** The drive ends here, whatever it said when it was opened. */
   readonly endsAt?: number;
   /** Awaited before a read answers; a promise that never settles is a read that hangs. */
-  readonly delay?: (read: number, offset: number) => Promise<void> | undefined;
+  readonly delay?: (
+    read: number,
+    offset: number,
+    length: number,
+  ) => Promise<void> | undefined;
   /** Does it read several places in one go? */
   readonly series?: boolean;
+  /**
+   * How often what hangs can be given up. What was given up writes to its memory whenever
+   * something is read, as the system may; it never returns.
+   */
+  readonly abandons?: number;
+  /** The error of reads that were given up; ETIMEDOUT when absent. */
+  readonly abandonedCode?: string;
 }
 
 /** Counts and remembers its reads; see {@linkcode FaultySourceOptions}. */
@@ -30,22 +44,60 @@ export class FaultySource implements BlockSource {
   readonly name = "faulty";
   readonly size: number;
   readonly sectorSize: number;
+  readonly sectorPhase: number;
   readonly #options: FaultySourceOptions;
   readonly #content: BlockSource;
   /** The requests so far, in their order. */
   readonly reads: Range[] = [];
   readonly readSeries?: NonNullable<BlockSource["readSeries"]>;
+  readonly abandon?: NonNullable<BlockSource["abandon"]>;
   /** Reads that have not settled. */
   underWay = 0;
+  /** Requests that a bad area failed. */
+  failures = 0;
+  /** How many of them each bad area has failed, by where it begins. */
+  readonly #tries = new Map<number, number>();
+  /** How often reads were given up. */
+  abandoned = 0;
+  /** Ends the reads under way. */
+  readonly #giveUp = new Set<() => void>();
+  /** Memory that reads were given which were given up. */
+  readonly #lost: Bytes[] = [];
 
   constructor(options: FaultySourceOptions) {
     this.#options = options;
     this.sectorSize = options.sectorSize ?? 512;
+    this.sectorPhase = options.sectorPhase ?? 0;
     this.size = options.map.range.length;
     this.#content = options.content ??
       new PatternSource(this.size, { sectorSize: this.sectorSize });
+    if (options.abandons !== undefined) this.abandon = () => this.#abandon();
     if (options.series === true) {
       this.readSeries = (reads, ahead) => this.#readSeries(reads, ahead);
+    }
+  }
+
+  #abandon(): Promise<void> | undefined {
+    if (this.abandoned >= (this.#options.abandons ?? 0)) return undefined;
+    this.abandoned++;
+    for (const giveUp of this.#giveUp) giveUp();
+    return new Promise(() => {});
+  }
+
+  /** Waits, unless it is given up. */
+  async #wait(delay: Promise<void> | undefined, offset: number, into: Bytes): Promise<void> {
+    const given = Promise.withResolvers<void>();
+    const giveUp = (): void => {
+      this.#lost.push(into);
+      const { abandonedCode: osCode = "ETIMEDOUT" } = this.#options;
+      const message = `cannot read ${this.name} at byte ${offset}: no answer (${osCode})`;
+      given.reject(new ReadError(message, offset, { osCode }));
+    };
+    this.#giveUp.add(giveUp);
+    try {
+      await Promise.race([delay, given.promise]);
+    } finally {
+      this.#giveUp.delete(giveUp);
     }
   }
 
@@ -85,13 +137,15 @@ export class FaultySource implements BlockSource {
     try {
       // The memory is the source's until the read ends; this shows who looks too early.
       into.fill(GARBAGE_BYTE);
-      await delay?.(read, offset);
+      for (const lost of this.#lost) lost.fill(GARBAGE_BYTE);
+      await this.#wait(delay?.(read, offset, into.length), offset, into);
       if (read >= goneAtRead) {
         throw new ReadError(`cannot read ${this.name}: no such device (ENODEV)`, offset, {
           osCode: "ENODEV",
         });
       }
-      if (map.ranges("-").some((bad) => intersection(bad, range) !== undefined)) {
+      if (this.#fails(map, range)) {
+        this.failures++;
         throw new ReadError(`cannot read ${this.name}: input/output error (EIO)`, offset, {
           osCode: "EIO",
         });
@@ -101,6 +155,17 @@ export class FaultySource implements BlockSource {
     } finally {
       this.underWay--;
     }
+  }
+
+  #fails(map: RangeMap, range: Range): boolean {
+    const { readableAtTry = Infinity } = this.#options;
+    for (const bad of map.ranges("-")) {
+      if (intersection(bad, range) === undefined) continue;
+      const tries = (this.#tries.get(bad.offset) ?? 0) + 1;
+      this.#tries.set(bad.offset, tries);
+      if (tries < readableAtTry) return true;
+    }
+    return false;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
