@@ -16,6 +16,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { parseByteCount } from "../../src/core/units.ts";
 import { makeBenchDisk } from "./bench_data.ts";
+import { digestProgram, median, programSeconds } from "./limits.ts";
 
 const PERMISSIONS = ["--allow-read", "--allow-ffi", "--allow-env=NO_COLOR"];
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
@@ -46,26 +47,6 @@ const LIMITS: readonly (readonly [title: string, program: (size: number) => stri
   ["MD5 alone, in memory", (size) => digestProgram("md5", size)],
 ];
 
-function digestProgram(name: string, size: number): string {
-  return `import { createHash } from "node:crypto";
-    const bytes = new Uint8Array(4 * 1024 * 1024);
-    const hash = createHash("${name}");
-    for (let left = ${size}; left > 0; left -= bytes.length) hash.update(bytes);
-    hash.digest();`;
-}
-
-async function measureLimit(title: string, program: string, runs: number): Promise<void> {
-  const path = await Deno.makeTempFile({ suffix: ".ts" });
-  await Deno.writeTextFile(path, program);
-  const times: number[] = [];
-  for (let i = -1; i < runs; i++) {
-    const seconds = await time([[Deno.execPath(), "run", "--quiet", path]], []);
-    if (i >= 0) times.push(seconds);
-  }
-  await Deno.remove(path);
-  print("limit", title, median(times).toFixed(2));
-}
-
 /** A whole process that must end within this many milliseconds. */
 interface StartRow {
   readonly title: string;
@@ -92,13 +73,6 @@ async function time(job: Job, outputs: readonly string[]): Promise<number> {
   const start = performance.now();
   for (const words of job) await run(words);
   return (performance.now() - start) / 1000;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
 }
 
 function print(...cells: readonly string[]): void {
@@ -280,7 +254,7 @@ async function main(): Promise<void> {
       }
     }
     for (const [title, program] of options.only === undefined ? LIMITS : []) {
-      await measureLimit(title, program(size), pairs);
+      print("limit", title, (await programSeconds(program(size), pairs)).toFixed(2));
     }
     console.log(
       `medians of ${pairs} pairs, ${size} bytes, ${navigator.hardwareConcurrency} cores`,

@@ -17,6 +17,7 @@ import { LoopDevice } from "../support/loop_device.ts";
 import { CLI, run, shell, tryRun } from "../support/run_cli.ts";
 import { Mounted, TemporaryFolder } from "../support/temporary.ts";
 import { makeBenchDisk } from "./bench_data.ts";
+import { digestProgram, median, packProgram, programSeconds } from "./limits.ts";
 
 /** A program and its arguments. */
 type Words = readonly string[];
@@ -169,13 +170,6 @@ async function sizeOf(folder: string): Promise<number> {
   return size;
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
-}
-
 function print(...cells: readonly string[]): void {
   const widths = [38, 12, 12, 8, 8, 8];
   console.log(cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(" ").trimEnd());
@@ -213,6 +207,21 @@ async function measure(places: Places, job: Job, pairs: number): Promise<void> {
   if (job.sized) printRow("  its size", [`${mine}`, `${other}`], mine / other, SIZE_LIMIT);
 }
 
+/** Two cores cannot do more in a second than two seconds of work, nor one digest on both. */
+async function printLimits(content: string, size: number, runs: number): Promise<void> {
+  const row = (title: string, seconds: number): void =>
+    print(`limit: ${title}`, seconds.toFixed(2));
+  const md5 = await programSeconds(digestProgram("md5", size), runs);
+  const sha256 = await programSeconds(digestProgram("sha256", size), runs);
+  row("MD5 alone, in memory", md5);
+  row("SHA-256 alone, in memory", sha256);
+  for (const [name, level] of [["fast", 1], ["best", 9]] as const) {
+    const packing = await programSeconds(packProgram(content, level), runs);
+    row(`packing alone, ${name}, one core`, packing);
+    row(`MD5 and packing, ${name}, on two cores`, Math.max(md5, (md5 + packing) / 2));
+  }
+}
+
 async function main(): Promise<void> {
   const options = parseArgs(Deno.args, {
     string: ["size", "pairs", "only"],
@@ -247,6 +256,7 @@ async function main(): Promise<void> {
   for (const job of jobs(places)) {
     if (job.title.includes(options.only ?? "")) await measure(places, job, pairs);
   }
+  if (options.only === undefined) await printLimits(content, size, pairs);
   const cores = Math.min(2, navigator.hardwareConcurrency);
   console.log(`medians of ${pairs} pairs, ${size} bytes, ${cores} cores`);
 }

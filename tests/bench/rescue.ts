@@ -21,6 +21,7 @@ import { totalLength } from "../../src/core/range.ts";
 import { parseByteCount } from "../../src/core/units.ts";
 import { CLI, shell } from "../support/run_cli.ts";
 import { Mounted, TemporaryFolder } from "../support/temporary.ts";
+import { median } from "./limits.ts";
 import {
   type BenchDisk,
   DISK_KINDS,
@@ -126,13 +127,6 @@ async function dropCaches(): Promise<void> {
   await shell("echo 1 > /proc/sys/vm/drop_caches");
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
-}
-
 function print(...cells: readonly string[]): void {
   const widths = [34, 22, 14, 14, 8, 8, 8];
   console.log(cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(" ").trimEnd());
@@ -182,6 +176,50 @@ function printRows(
   }
 }
 
+/** Bytes of ddrescue's requests (manual 1.27, --cluster-size), and of most of ours. */
+const REQUEST_BYTES = 64 * 1024;
+
+/** Seconds in which a device without bad sectors is read by such requests, one at a time. */
+async function healthySeconds(
+  folder: TemporaryFolder,
+  content: string,
+  direct: boolean,
+): Promise<number> {
+  const bench = await makeBenchDisk(folder, content, {
+    kind: "healthy",
+    failureMilliseconds: 0,
+    deadBytes: 0,
+    direct,
+  });
+  await using _disk = bench.disk;
+  const times: number[] = [];
+  for (let run = 0; run < 3; run++) {
+    await dropCaches();
+    const start = performance.now();
+    await shell(
+      'dd if="$1" of=/dev/null bs="$2" iflag=direct status=none',
+      bench.disk.path,
+      String(REQUEST_BYTES),
+    );
+    times.push((performance.now() - start) / 1000);
+  }
+  return median(times);
+}
+
+/**
+ * Before 99 % are read nearly every bad place has failed once, and nearly all else was read:
+ * nobody who asks for one thing at a time is faster.
+ */
+function printLimit(
+  { bad }: BenchDisk,
+  failureMilliseconds: number,
+  seconds: number,
+  theirs: number,
+): void {
+  const least = bad.length * failureMilliseconds / 1000 + seconds;
+  print("", "limit: to 99 %", least.toFixed(2), theirs.toFixed(2), (least / theirs).toFixed(3));
+}
+
 async function main(): Promise<void> {
   const options = parseArgs(Deno.args, {
     string: ["pairs", "only", "failure", "dead"],
@@ -210,6 +248,10 @@ async function main(): Promise<void> {
       pairs.push([ours, await measure(THEIRS, folder, bench)]);
     }
     printRows(DISK_TITLES[kind], bench, pairs);
+    if (kind !== "scattered") continue;
+    const theirs = median(pairs.map(([, run]) => run.secondsTo99));
+    const seconds = await healthySeconds(folder, content, options.direct);
+    printLimit(bench, Number(options.failure), seconds, theirs);
   }
 }
 

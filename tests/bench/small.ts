@@ -19,6 +19,7 @@ import { LoopDevice } from "../support/loop_device.ts";
 import { CLI, run, shell } from "../support/run_cli.ts";
 import { Mounted, TemporaryFolder } from "../support/temporary.ts";
 import { sfdiskTable } from "../volumes/image_tools.ts";
+import { digestProgram, median, programSeconds } from "./limits.ts";
 import { makeSmallCard } from "./small_card.ts";
 
 const GIB = 1024 ** 3;
@@ -268,13 +269,6 @@ async function time(places: Places, words: Words): Promise<number> {
   return (performance.now() - start) / 1000;
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
-}
-
 function print(...cells: readonly string[]): void {
   const widths = [40, 12, 12, 8, 8, 8];
   console.log(cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(" ").trimEnd());
@@ -367,6 +361,10 @@ async function main(): Promise<void> {
   print("job", "ours", "theirs", "ratio", "at most");
   for (const job of jobs(places)) {
     if (job.title.includes(options.only ?? "")) await measure(places, job, pairs);
+  }
+  if (options.only === undefined) {
+    const seconds = await programSeconds(digestProgram("sha256", 4 * GIB), pairs);
+    print("limit: SHA-256 alone, in memory", seconds.toFixed(2));
   }
   const cores = Math.min(2, navigator.hardwareConcurrency);
   console.log(`medians of ${pairs} pairs, 4 GiB, ${cores} cores`);
