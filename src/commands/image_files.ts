@@ -18,6 +18,8 @@ export class ImageFiles implements OutputFolder, AsyncDisposable {
   /** Of the folder, with its last slash. */
   readonly #folder: string;
   readonly #replace: boolean;
+  readonly #replaceParts: boolean;
+  readonly #ownParts: Set<string>;
   readonly #outputs: OutputFiles;
   readonly #made = new Set<string>();
 
@@ -25,11 +27,15 @@ export class ImageFiles implements OutputFolder, AsyncDisposable {
     context: CommandContext,
     files: FileAccess,
     path: string,
-    { replace, sparse }: {
+    { replace, sparse, replaceParts = replace, ownParts = new Set() }: {
       /** Replace what is there. */
       readonly replace: boolean;
       /** Will zeros be left out? */
       readonly sparse: boolean;
+      /** Replace what an earlier run was making; as `replace` where it is absent. */
+      readonly replaceParts?: boolean | undefined;
+      /** What this process made of it is replaced, too: it is entered here. */
+      readonly ownParts?: Set<string> | undefined;
     },
   ) {
     this.#context = context;
@@ -38,6 +44,8 @@ export class ImageFiles implements OutputFolder, AsyncDisposable {
     this.name = paths.nameOf(path);
     this.#folder = folderPrefix(paths, path);
     this.#replace = replace;
+    this.#replaceParts = replaceParts;
+    this.#ownParts = ownParts;
     this.#outputs = new OutputFiles(files, sparse);
   }
 
@@ -54,20 +62,23 @@ export class ImageFiles implements OutputFolder, AsyncDisposable {
   async create(name: string): Promise<ImageOutput> {
     const path = `${this.#folder}${name}`;
     const { backend } = this.#context;
-    await this.#checkFree(path, `${path} exists`);
-    await this.#checkFree(`${path}.part`, `${path}.part exists, from an earlier run`);
+    const partPath = `${path}.part`;
+    const replaceParts = this.#replaceParts || this.#ownParts.has(partPath);
+    await this.#checkFree(path, `${path} exists`, this.#replace);
+    await this.#checkFree(partPath, `${partPath} exists, from an earlier run`, replaceParts);
     if ((await backend.locate(`${path}.part.map`)).kind !== "missing") {
       throw taken(`${path}.part`, "it has a map");
     }
-    const output = await this.#outputs.create(`${path}.part`);
+    const output = await this.#outputs.create(partPath);
+    this.#ownParts.add(partPath);
     this.#made.add(name);
     await output.setSize(0);
     return output;
   }
 
-  async #checkFree(path: string, reason: string): Promise<void> {
+  async #checkFree(path: string, reason: string, replace: boolean): Promise<void> {
     const { kind } = await this.#context.backend.locate(path);
-    if (kind === "missing" || (kind === "file" && this.#replace)) return;
+    if (kind === "missing" || (kind === "file" && replace)) return;
     throw taken(path, reason);
   }
 

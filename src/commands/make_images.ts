@@ -47,6 +47,8 @@ export interface ImagesPlan {
   /** What else looks at the bytes. */
   readonly witnesses?: readonly ChunkConsumer[] | undefined;
   readonly onProgress?: ((progress: CopyProgress) => void) | undefined;
+  /** Ends the reading; that of the context where it is absent. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What became of one of the images. */
@@ -93,7 +95,7 @@ export async function makeImages(plan: ImagesPlan): Promise<MadeImages> {
     ],
     chunkBytes,
     onProgress: (progress) => (plan.onProgress ?? context.progress)(progress),
-    signal: context.signal,
+    signal: plan.signal ?? context.signal,
   });
   const written = results.slice(0, targets.length) as MemberResult<ImageSummary>[];
   const all = await Promise.all(hashes.map(({ result }) => result));
@@ -234,8 +236,9 @@ function shared<Result>(
 
 /** A policy whose chunks also tell of places that are known to be unreadable. */
 export function markingPolicy(policy: ReadPolicy, known: () => readonly Range[]): ReadPolicy {
-  return changedPolicy(policy, (range, _into, { length, bad }) => {
+  return changedPolicy(policy, (range, _into, outcome) => {
+    const { bad } = outcome;
     const marked = known().flatMap((area) => intersection(area, range) ?? []);
-    return { length, bad: marked.length === 0 ? bad : mergeRanges([...bad, ...marked]) };
+    return { ...outcome, bad: marked.length === 0 ? bad : mergeRanges([...bad, ...marked]) };
   });
 }

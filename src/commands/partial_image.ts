@@ -33,6 +33,8 @@ export interface PartialImageOptions {
   readonly sparse: boolean;
   /** Is the file of the final name what the map speaks of, and not yet complete? */
   readonly adopt: boolean;
+  /** The image that a finished map belongs to; `path` where it is absent. */
+  readonly imagePath?: string | undefined;
 }
 
 /** See the head of this file. */
@@ -49,6 +51,7 @@ export class PartialImage implements AsyncDisposable {
   readonly #options: PartialImageOptions;
   /** The map is nobody else's until then; undefined where there is none. */
   readonly #lock: AsyncDisposable | undefined;
+  #isClosed = false;
 
   private constructor(
     options: PartialImageOptions,
@@ -99,8 +102,8 @@ export class PartialImage implements AsyncDisposable {
   }
 
   static async #openWithMap(options: PartialImageOptions): Promise<PartialImage> {
-    const { files, path, mapPath } = options;
-    const lock = await lockMap(files, mapPath, `read into ${path}`);
+    const { files, path, imagePath = path, mapPath } = options;
+    const lock = await lockMap(files, mapPath, `read into ${imagePath}`);
     try {
       return await PartialImage.#openLocked(options, lock);
     } catch (error) {
@@ -129,7 +132,7 @@ export class PartialImage implements AsyncDisposable {
         : parseMapFile(new TextDecoder().decode(content), mapPath);
       // The map of a finished image that is about to be replaced is not one of a part.
       const isLeftOver = found !== undefined && file === undefined && isFinished(found) &&
-        (await backend.locate(path)).kind === "file";
+        (await backend.locate(options.imagePath ?? path)).kind === "file";
       if (found === undefined || isLeftOver) {
         if (file !== undefined) throw mapMissing(partPath, mapPath);
         const map = new RangeMap({ offset: 0, length: source.size });
@@ -174,8 +177,12 @@ export class PartialImage implements AsyncDisposable {
   }
 
   /** Saves the map; the caller has made durable what it claims. */
-  async saveMap(map: RangeMap, stage: RescueStage = COPYING): Promise<void> {
-    const { files, mapPath, identity } = this.#options;
+  async saveMap(
+    map: RangeMap,
+    stage: RescueStage = COPYING,
+    identity: SourceIdentity = this.#options.identity,
+  ): Promise<void> {
+    const { files, mapPath } = this.#options;
     await files.writeAtomically(mapPath, mapText(map, stage, { source: identity }));
   }
 
@@ -192,11 +199,23 @@ export class PartialImage implements AsyncDisposable {
     if (map !== undefined && isWhole) await files.remove(mapPath);
   }
 
+  /** Removes the file: nobody needs it any more. The map stays, and stays locked. */
+  async discard(): Promise<void> {
+    await this.#closeFiles();
+    await this.#options.files.remove(this.partPath);
+  }
+
   /** Closes the files; they stay. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#closeFiles();
+    await this.#lock?.[Symbol.asyncDispose]();
+  }
+
+  async #closeFiles(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     await this.saved?.[Symbol.asyncDispose]();
     await this.file[Symbol.asyncDispose]();
-    await this.#lock?.[Symbol.asyncDispose]();
   }
 }
 

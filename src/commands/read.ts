@@ -3,11 +3,11 @@ import { WatchedSource } from "../blocks/watched_source.ts";
 import { compareMedia, provesSame } from "../copy/compare_media.ts";
 import { type Digest, hashConsumers } from "../copy/hash_consumers.ts";
 import type { Area, RangeMap } from "../copy/range_map.ts";
-import { GONE, orderedPolicy, sequentialPolicy } from "../copy/read_policy.ts";
+import { orderedPolicy, sequentialPolicy } from "../copy/read_policy.ts";
 import { DEFAULT_CHUNK_BYTES, runCopy } from "../copy/run_copy.ts";
 import { TrackedConsumer } from "../copy/tracked_consumer.ts";
 import type { BlockSource, CopyProgress } from "../core/block.ts";
-import { ImagingError, ReadError, VerifyError } from "../core/errors.ts";
+import { ImagingError, VerifyError } from "../core/errors.ts";
 import { mergeRanges, type Range, totalLength } from "../core/range.ts";
 import { formatBytes } from "../core/units.ts";
 import type { FileAccess } from "../devices/device.ts";
@@ -82,7 +82,7 @@ import {
   rescueOptions,
 } from "./rescue_options.ts";
 import { clearMarkers, writeMarkers } from "./unreadable_places.ts";
-import { isStillThere, waitForDevice } from "./wait_for_device.ts";
+import { withPatience } from "./wait_for_device.ts";
 
 export const read: Command = {
   name: "read",
@@ -106,9 +106,12 @@ export const read: Command = {
     "the image behind the last partition; --used leaves out what file systems do not use, and " +
     "with it what was deleted: for a small backup, not for evidence. Whatever is not " +
     "understood with certainty is copied whole, and named; IMAGE.json says what was left out.",
-    "Evidence containers (.E01, .S01, .aff) and split images (.001) are written in one go, " +
-    "in order: unreadable sectors are zeros in them and are named; after an interruption " +
-    "they are begun anew. A failing disk is better rescued into an .img and converted.",
+    "Evidence containers (.E01, .S01, .aff), split and packed images, and two images at once " +
+    "(--also) are written in order, in one go. At the first trouble the rest is rescued into " +
+    "a file beside them, IMAGE.rescue.part, which takes up to the room of that rest until all " +
+    "is done; then the image goes on from there. After an interruption the same command " +
+    "begins the image anew, and goes on with the rescue: nothing that was rescued is read " +
+    "from the disk again. Unreadable sectors cannot be tried again in a finished container.",
   ],
   examples: [
     "sectorshot read /dev/sdb card.img",
@@ -143,29 +146,17 @@ export const read: Command = {
 };
 
 async function run(invocation: Invocation, context: CommandContext): Promise<CommandResult> {
-  if (!isSet(invocation, "wait")) return await readOnce(invocation, context);
-  for (;;) {
-    let gone: ReadError;
-    const path = positional(invocation, 0);
-    const before = await context.backend.locate(path);
-    try {
-      return await readOnce(invocation, context);
-    } catch (error) {
-      if (!(error instanceof ReadError)) throw error;
-      // One that ends early, or fails everywhere, may be gone, too.
-      const isGone = GONE.includes(error.osCode) ||
-        !await isStillThere(context, path, before);
-      if (!isGone) throw error;
-      gone = error;
-    }
-    context.note({ level: "warning", message: `${gone.message}: waiting for it` });
-    await waitForDevice(context, path, before);
-  }
+  const ownParts = new Set<string>();
+  const attempt = (): Promise<CommandResult> => readOnce(invocation, context, ownParts);
+  if (!isSet(invocation, "wait")) return await attempt();
+  return await withPatience(context, positional(invocation, 0), attempt);
 }
 
+/** `ownParts`: unfinished files that this process made, and may begin anew. */
 async function readOnce(
   invocation: Invocation,
   context: CommandContext,
+  ownParts: Set<string>,
 ): Promise<CommandResult> {
   const imagePath = positional(invocation, 1);
   const algorithms = hashOption(invocation);
@@ -182,7 +173,7 @@ async function readOnce(
   }
   if (format === undefined) checkForStream(invocation);
   else if (isOnePass(invocation, format)) {
-    return await readInOnePass(invocation, context, format);
+    return await readInOnePass(invocation, context, format, ownParts);
   }
   if (format !== undefined) checkSettings(invocation, [format]);
   await using files = context.backend.openFiles();

@@ -10,6 +10,7 @@ export async function checkDestination(
   context: CommandContext,
   path: string,
   replace: boolean,
+  existsHint = "choose another name, or add --force to replace it",
 ): Promise<void> {
   const refuse = (reason: string, hint: string): never => {
     throw new ImagingError("usage", `cannot write the image ${path}: ${reason}`, { hint });
@@ -19,7 +20,7 @@ export async function checkDestination(
     case "missing":
       break;
     case "file":
-      if (!replace) refuse("it exists", "choose another name, or add --force to replace it");
+      if (!replace) refuse("it exists", existsHint);
       return;
     case "device":
       return refuse("it is a disk", "to copy disk to disk use `sectorshot clone`");

@@ -1,12 +1,13 @@
 /**
  * Reading a medium once, in order, into an image that can only be written so (E01, AFF,
- * split), or into two images at once. What cannot be read is zeros in them, and listed.
+ * split, packed), or into two images at once. What cannot be read is zeros in them, and
+ * listed.
  */
 import { WatchedSource } from "../blocks/watched_source.ts";
 import type { Digest } from "../copy/hash_consumers.ts";
 import { sequentialPolicy } from "../copy/read_policy.ts";
 import { DEFAULT_CHUNK_BYTES } from "../copy/run_copy.ts";
-import { ImagingError } from "../core/errors.ts";
+import type { CopyProgress } from "../core/block.ts";
 import { folderPrefix } from "../core/path.ts";
 import { type Range, totalLength } from "../core/range.ts";
 import type { ImageFormat } from "../formats/image_format.ts";
@@ -21,7 +22,6 @@ import {
   blockSizeOption,
   type CommandContext,
   type CommandResult,
-  firstSet,
   hashOption,
   type Invocation,
   isSet,
@@ -35,6 +35,7 @@ import {
   selectContent,
   usedRanges,
 } from "./content_selection.ts";
+import { rescueFor, rescueNames, type RescueRemains } from "./container_rescue.ts";
 import { rawPathOf, writeDigestFiles } from "./digest_files.ts";
 import { evidenceOf, packingOptions } from "./evidence_options.ts";
 import { againLines, hasChanged, hashFactsOf, sourceAgain } from "./read_extras.ts";
@@ -47,10 +48,16 @@ import {
   type MadeImages,
   makeImages,
 } from "./make_images.ts";
-import { chosenPart, openMedium } from "./open_medium.ts";
+import { chosenPart, closedInTime, openMedium } from "./open_medium.ts";
 import { checkDestination, checkNames, warnAboutSelf } from "./read_destination.ts";
-import { checkReportNames, onSource, writeReport } from "./report_files.ts";
-import { IN_PLACE_OPTIONS, rescueOptions } from "./rescue_options.ts";
+import { checkReportNames, mapAreas, onSource, writeReport } from "./report_files.ts";
+import { identityOf } from "./rescue_map.ts";
+import {
+  checkInOrder,
+  checkStreamInOrder,
+  mapIntervalOption,
+  rescueOptions,
+} from "./rescue_options.ts";
 
 /** Formats that keep these digests get one of them, unless the user names others. */
 const KEPT_HASHES: readonly string[] = ["md5", "sha256"];
@@ -67,6 +74,10 @@ interface OnePass {
   readonly windows: string | undefined;
   readonly selection: ContentSelection | undefined;
   readonly bmapPath: string | undefined;
+  /** Bytes that an earlier run had rescued. */
+  readonly savedBytes: number;
+  /** Of the rescue; absent where there was none. */
+  readonly remains: RescueRemains | undefined;
 }
 
 /** Is this the way to read into an image of that format? */
@@ -74,31 +85,42 @@ export function isOnePass(invocation: Invocation, format: ImageFormat): boolean 
   return format.inOrder === true || valueOf(invocation, "also") !== undefined;
 }
 
-/** See the head of this file. */
+/**
+ * See the head of this file. `ownParts`: unfinished files that this process made, and may
+ * begin anew.
+ */
 export async function readInOnePass(
   invocation: Invocation,
   context: CommandContext,
   format: ImageFormat,
+  ownParts: Set<string>,
 ): Promise<CommandResult> {
-  checkOptions(invocation);
+  checkInOrder(invocation);
   const started = new Date();
   const startedAt = performance.now();
   const imagePath = positional(invocation, 1);
   const replace = isSet(invocation, "force");
-  const { onError } = rescueOptions(invocation);
+  const options = rescueOptions(invocation);
+  const intervalMilliseconds = mapIntervalOption(invocation);
+  const mapPath = valueOf(invocation, "map") ?? `${imagePath}.map`;
   const algorithms = hashesFor(invocation, format);
   const window = hashWindowOption(invocation, algorithms);
   const formats = [{ path: imagePath, format }, ...alsoOption(invocation)];
   const packing = packingOptions(invocation, formats.map((each) => each.format));
-  for (const { path } of formats) await checkDestination(context, path, replace);
+  for (const { path } of formats) {
+    await checkDestination(context, path, replace, options.retries > 0 ? NO_RETRY : undefined);
+  }
   const bmapPath = await bmapOption(invocation, context, rawPathOf(imagePath, format));
   await using files = context.backend.openFiles();
-  await using medium = await openMedium(context, positional(invocation, 0));
+  const medium = await openMedium(context, positional(invocation, 0));
+  await using _medium = closedInTime(medium);
   const { source: part, offset } = chosenPart(invocation, medium);
   const selection = await selectContent(invocation, context, part, medium.location);
   const source = new WatchedSource(selection?.source ?? part);
+  if (source.sequential) checkStreamInOrder(invocation);
   await checkNames(context, [
     ...namesOf(formats),
+    ...source.sequential ? [] : rescueNames(imagePath, mapPath),
     ...window === undefined
       ? []
       : [{ path: windowListPath(imagePath), role: "the hashes of windows" }],
@@ -110,16 +132,43 @@ export async function readInOnePass(
   const chunkBytes = blockSizeOption(invocation, source.sectorSize) ?? DEFAULT_CHUNK_BYTES;
   await using outputs = new AsyncDisposableStack();
   const sparse = !isSet(invocation, "no-sparse");
-  const targets: ImageTarget[] = formats.map((each) => ({
-    ...each,
-    files: outputs.use(new ImageFiles(context, files, each.path, { replace, sparse })),
-  }));
   const curve = new RateCurve();
+  const parts = formats.map(({ path }) => `${path}.part`).join(" and ");
+  context.whenCancelled(`what came is in ${parts}; it cannot be gone on with`);
+  let readSeconds = 0;
+  const onRead = (progress: CopyProgress, readBytes = progress.doneBytes): void => {
+    readSeconds = (performance.now() - startedAt) / 1000;
+    curve.add(readSeconds, readBytes);
+    context.progress(progress);
+  };
+  const rescue = await rescueFor({
+    context,
+    files,
+    imagePath,
+    imagePaths: formats.map(({ path }) => path),
+    mapPath,
+    source,
+    begin: offset,
+    identity: identityOf(source, offset, medium.location, selection?.key),
+    options,
+    chunkBytes,
+    sparse,
+    intervalMilliseconds,
+    onProgress: onRead,
+  });
+  if (rescue !== undefined) outputs.use(rescue);
+  const targets: ImageTarget[] = [];
+  for (const each of formats) {
+    const settings = {
+      replace,
+      sparse,
+      replaceParts: replace || rescue?.provesPart(each.path),
+      ownParts,
+    };
+    const imageFiles = outputs.use(new ImageFiles(context, files, each.path, settings));
+    targets.push({ ...each, files: imageFiles });
+  }
   context.phase(`reading ${source.name}`);
-  context.whenCancelled(
-    `what came is in ${targets.map(({ files }) => files.partPath()).join(" and ")}; ` +
-      "it cannot be gone on with",
-  );
   const windows = window === undefined ? undefined : outputs.use(
     await WindowList.begin(
       files,
@@ -136,13 +185,13 @@ export async function readInOnePass(
   const bmap = bmapPath === undefined
     ? undefined
     : new BmapInTheMaking(source.size, await usedRanges(context, source, medium.location));
-  let readSeconds = 0;
   const made = await makeImages({
     context,
-    policy: sequentialPolicy(source, {
+    policy: rescue?.policy ?? sequentialPolicy(source, {
       chunkBytes,
-      onBad: onError === "abort" ? "fail" : "zero",
+      onBad: options.onError === "abort" ? "fail" : "zero",
     }),
+    signal: rescue?.signal,
     chunkBytes,
     algorithms,
     targets,
@@ -156,11 +205,14 @@ export async function readInOnePass(
     verify: isSet(invocation, "verify"),
     witnesses: [windows?.consumer, bmap?.consumer].filter((each) => each !== undefined),
     onProgress: (progress) => {
-      readSeconds = (performance.now() - startedAt) / 1000;
-      curve.add(readSeconds, progress.doneBytes);
-      context.progress(progress);
+      // While a rescue lasts only what was read before it is written.
+      if (rescue === undefined || rescue.stage === "in order") onRead(progress);
+      else if (rescue.stage === "rescued") context.progress(rescue.written(progress));
     },
+  }).catch((error: unknown) => {
+    throw rescue?.reasonFor(error) ?? error;
   });
+  const remains = await rescue?.finish();
   for (const { error, target } of made.images) {
     if (error === undefined) continue;
     context.note({ level: "warning", message: `${target.path} failed: ${error.message}` });
@@ -173,7 +225,7 @@ export async function readInOnePass(
     await writeDigestFiles(context, files, rawPath, made.digests);
   }
   const again = isSet(invocation, "verify-source")
-    ? await sourceAgain(context, source, made.digests, chunkBytes)
+    ? await sourceAgain(context, source, made.digests, chunkBytes, options)
     : undefined;
   const pass: OnePass = {
     made,
@@ -184,6 +236,8 @@ export async function readInOnePass(
     windows: windows === undefined ? undefined : windowListPath(imagePath),
     selection,
     bmapPath,
+    savedBytes: rescue?.savedBytes ?? 0,
+    remains,
   };
   const reports = reportFiles.length > 0
     ? await writeReport({
@@ -201,6 +255,8 @@ export async function readInOnePass(
       readBytes: made.bytes,
       readErrors: source.errors,
       unreadable: onSource(made.bad, offset),
+      areas: remains?.areas === undefined ? undefined : mapAreas(remains.areas, offset),
+      mapPath: remains?.mapPath,
       curve,
       images: made.images.map((image) => reportedImage(context, image)),
       hashes: hashFacts(pass),
@@ -210,19 +266,10 @@ export async function readInOnePass(
   return resultOf(pass, reports);
 }
 
-/** What goes with a rescue, and with a map, has no meaning here. */
-function checkOptions(invocation: Invocation): void {
-  const name = firstSet(invocation, ["map", "map-interval", ...IN_PLACE_OPTIONS]);
-  if (name === undefined) return;
-  throw new ImagingError(
-    "usage",
-    `cannot use --${name} here: these images are written in order, in one go`,
-    {
-      hint: "rescue the medium into an .img first, then use `sectorshot convert`: " +
-        "it knows the unreadable sectors",
-    },
-  );
-}
+/** Why `--retries` does not go on with an image that exists. */
+const NO_RETRY =
+  "unreadable sectors cannot be tried again in a complete image of this format: " +
+  "choose another name, or add --force to make it anew";
 
 function hashesFor(invocation: Invocation, format: ImageFormat): readonly HashAlgorithm[] {
   const isRaw = rawPathOf("", format) !== undefined || format.id === "split";
@@ -271,7 +318,7 @@ function reportedImage(
 }
 
 function resultOf(pass: OnePass, reports: readonly string[]): CommandResult {
-  const { made, source, offset, again, seconds, windows, selection, bmapPath } = pass;
+  const { made, source, offset, again, seconds, windows, selection, bmapPath, remains } = pass;
   const { bytes, bad, digests, images } = made;
   const badBytes = totalLength(bad);
   const text: string[] = [];
@@ -281,7 +328,7 @@ function resultOf(pass: OnePass, reports: readonly string[]): CommandResult {
     const files = names.length > 1 ? ` in ${names.length} files, to ${names.at(-1)}` : "";
     text.push(
       `${target.path}: ${sizeText(bytes)} read from ${source.name}${files} ${
-        rateText(bytes, seconds.reading)
+        rateText(bytes - pass.savedBytes, seconds.reading)
       }`,
     );
     if (verified !== undefined) {
@@ -301,6 +348,7 @@ function resultOf(pass: OnePass, reports: readonly string[]): CommandResult {
       "They are zeros in the image.",
     );
   }
+  if (remains?.mapPath !== undefined) text.push(`map: ${remains.mapPath}`);
   const isFailed = images.some(({ error }) => error !== undefined);
   return {
     outcome: isChanged
@@ -328,6 +376,8 @@ function resultOf(pass: OnePass, reports: readonly string[]): CommandResult {
       badBytes,
       bad: rangesJson(unreadable),
       readErrors: source.errors,
+      resumedBytes: pass.savedBytes,
+      map: remains?.mapPath ?? null,
       hashWindows: windows ?? null,
       selection: selection?.facts ?? null,
       bmap: bmapPath ?? null,

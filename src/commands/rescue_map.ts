@@ -18,6 +18,10 @@ export interface SourceIdentity {
   readonly serial: string | null;
   /** Absent where all of it is imaged; otherwise the same for the same choice. */
   readonly selection?: string | undefined;
+  /** Name of the file that the map speaks of, where that is not to become the image. */
+  readonly file?: string | undefined;
+  /** Paths of the images that are made with it; not compared. */
+  readonly images?: readonly string[] | undefined;
 }
 
 /** In words. */
@@ -28,6 +32,7 @@ const SOURCE_FIELDS: readonly (readonly [field: keyof SourceIdentity, name: stri
   ["model", "model"],
   ["serial", "serial number"],
   ["selection", "choice of what is copied (--used, --allocated)"],
+  ["file", "file of what was rescued"],
 ];
 
 /** The disk or partition that a map speaks of, where the copy goes to one. */

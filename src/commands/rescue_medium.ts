@@ -24,6 +24,8 @@ export interface MediumRescue {
   readonly options: RescueOptions;
   /** Only these places; all where it is absent. */
   readonly domain: readonly Range[] | undefined;
+  /** Ends it; that of the context where it is absent. */
+  readonly signal?: AbortSignal | undefined;
   /** What an earlier run was doing. */
   readonly stage: RescueStage | undefined;
   /** What to do after it was given up, as a hint. */
@@ -79,7 +81,7 @@ export async function rescueMedium(rescue: MediumRescue): Promise<void> {
     // Also what the map called unreadable: that is what is tried again.
     consumer: { name: tracked.name, consume: (chunk) => tracked.write(chunk) },
     strategy,
-    signal: context.signal,
+    signal: rescue.signal ?? context.signal,
     onFailed: (areas) => areas.forEach(({ range, status }) => tracked.mark(range, status)),
     onPhase: (phase, pass) => {
       onStage({ phase, pass, position: strategy.position });

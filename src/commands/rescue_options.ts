@@ -5,7 +5,14 @@ import { READ_TIMEOUT_MILLISECONDS } from "../copy/read_watch.ts";
 import { ImagingError } from "../core/errors.ts";
 import type { Range } from "../core/range.ts";
 import type { FileAccess } from "../devices/device.ts";
-import { bytesOption, type Invocation, isSet, type OptionSpec, valueOf } from "./command.ts";
+import {
+  bytesOption,
+  firstSet,
+  type Invocation,
+  isSet,
+  type OptionSpec,
+  valueOf,
+} from "./command.ts";
 
 /** Shorter, and reads of slow but healthy drives would be given up. */
 const MIN_READ_TIMEOUT_MILLISECONDS = 1000;
@@ -114,6 +121,52 @@ export const IN_ORDER_OPTIONS: readonly OptionSpec[] = RESCUE_OPTIONS
 /** What has no meaning where bytes are needed in their order. */
 export const OUT_OF_ORDER_OPTIONS: readonly string[] = IN_PLACE_OPTIONS
   .filter((name) => !IN_ORDER_NAMES.includes(name));
+
+/** What says how something is rescued, and where the map of it is. */
+const OF_A_RESCUE: readonly string[] = [
+  "map",
+  "map-interval",
+  ...IN_PLACE_OPTIONS.filter((name) => name !== "wait"),
+];
+
+/**
+ * Refuses what has no meaning for an image that is written in order, in one go.
+ *
+ * @throws {ImagingError} `usage`
+ */
+export function checkInOrder(invocation: Invocation): void {
+  const hasMarkers = valueOf(invocation, "fill") === "marker";
+  const whole = firstSet(invocation, ["domain"]) ?? (hasMarkers ? "fill" : undefined);
+  if (whole !== undefined) {
+    throw new ImagingError(
+      "usage",
+      `cannot use --${whole} here: these images are written in order, in one go`,
+      {
+        hint: "rescue the medium into an .img first, then use `sectorshot convert`: " +
+          "it knows the unreadable sectors",
+      },
+    );
+  }
+  const onError = valueOf(invocation, "on-error") ?? "rescue";
+  const idle = firstSet(invocation, OF_A_RESCUE);
+  if (onError === "rescue" || idle === undefined) return;
+  throw new ImagingError("usage", `cannot use --${idle} with --on-error ${onError}`, {
+    hint: "leave out one of them",
+  });
+}
+
+/**
+ * Refuses what has no meaning for a stream that goes into such an image.
+ *
+ * @throws {ImagingError} `usage`
+ */
+export function checkStreamInOrder(invocation: Invocation): void {
+  const name = firstSet(invocation, ["wait", ...OF_A_RESCUE]);
+  if (name === undefined) return;
+  throw new ImagingError("usage", `cannot use --${name} here: a stream comes once, in order`, {
+    hint: `leave out --${name}`,
+  });
+}
 
 /** @throws {ImagingError} `usage` */
 function refuse(name: string, value: string, hint: string): never {

@@ -1,9 +1,38 @@
-import { ImagingError } from "../core/errors.ts";
+import { GONE } from "../copy/read_policy.ts";
+import { ImagingError, ReadError } from "../core/errors.ts";
 import type { Location } from "../devices/device.ts";
-import type { CommandContext } from "./command.ts";
+import type { CommandContext, CommandResult } from "./command.ts";
 
 /** Time between two looks. */
 const LOOK_MILLISECONDS = 1000;
+
+/**
+ * `--wait`: attempts it until the device that a path names does not go away meanwhile.
+ *
+ * @throws {ImagingError} what an attempt throws for another reason.
+ */
+export async function withPatience(
+  context: CommandContext,
+  path: string,
+  attempt: () => Promise<CommandResult>,
+): Promise<CommandResult> {
+  for (;;) {
+    let gone: ReadError;
+    const before = await context.backend.locate(path);
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof ReadError)) throw error;
+      // One that ends early, or fails everywhere, may be gone, too.
+      const isGone = GONE.includes(error.osCode) ||
+        !await isStillThere(context, path, before);
+      if (!isGone) throw error;
+      gone = error;
+    }
+    context.note({ level: "warning", message: `${gone.message}: waiting for it` });
+    await waitForDevice(context, path, before);
+  }
+}
 
 /**
  * Waits until the device that a path named is there again: the same one, by model, serial
@@ -11,7 +40,7 @@ const LOOK_MILLISECONDS = 1000;
  *
  * @throws {ImagingError} `cancelled` when the user has no patience left.
  */
-export async function waitForDevice(
+async function waitForDevice(
   context: CommandContext,
   path: string,
   before: Location,
@@ -25,7 +54,7 @@ export async function waitForDevice(
 }
 
 /** Is the same device still there? */
-export async function isStillThere(
+async function isStillThere(
   { backend }: CommandContext,
   path: string,
   before: Location,

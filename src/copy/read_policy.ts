@@ -8,6 +8,8 @@ export interface ReadOutcome {
   readonly length: number;
   /** Unreadable places, in offsets of the medium; their bytes are zero. */
   readonly bad: readonly Range[];
+  /** Where the bytes are, when they are not in the memory that was given. */
+  readonly bytes?: Bytes | undefined;
 }
 
 /**

@@ -8,7 +8,7 @@ import {
   readWithSalvage,
   shortRead,
 } from "./read_policy.ts";
-import type { RangeMap } from "./range_map.ts";
+import type { Area, RangeMap } from "./range_map.ts";
 import { ReadWatch } from "./read_watch.ts";
 
 /** How {@linkcode resumePolicy} reads. */
@@ -56,7 +56,7 @@ export interface ResumePolicy extends ReadPolicy {
  */
 export function resumePolicy(options: ResumePolicyOptions): ResumePolicy {
   const { source, saved, map, chunkBytes, withSaved, onBad = "zero" } = options;
-  const parts: (Range & { readonly from: BlockSource | undefined })[] = [];
+  const parts: (Area & { readonly from: BlockSource | undefined })[] = [];
   for (const area of map.areas()) {
     const isDone = area.status === "+" || area.status === "-";
     if (!isDone) parts.push({ ...area, from: source });
@@ -64,6 +64,8 @@ export function resumePolicy(options: ResumePolicyOptions): ResumePolicy {
   }
   const watch = new ReadWatch(source, options.readTimeoutMilliseconds);
   const origins = new Map<number, BlockSource | undefined>();
+  /** First bytes of what the map calls so. */
+  const unreadable = new Set<number>();
   let index = 0;
   let at = parts[0]?.offset ?? 0;
   let trouble: number | undefined;
@@ -116,6 +118,7 @@ export function resumePolicy(options: ResumePolicyOptions): ResumePolicy {
       const end = Math.min(at - at % chunkBytes + chunkBytes, endOf(part));
       const range = { offset: at, length: end - at };
       origins.set(range.offset, part.from);
+      if (part.status === "-") unreadable.add(range.offset);
       at = end;
       return range;
     },
@@ -131,9 +134,14 @@ export function resumePolicy(options: ResumePolicyOptions): ResumePolicy {
         return outcome;
       }
       if (from === undefined) throw new Error("There is no saved image to read from");
+      const isLost = unreadable.delete(range.offset);
       const length = await from.readAt(range.offset, into);
-      if (length < range.length) throw shortRead(from, range.offset + length);
-      return { length, bad: [] };
+      if (length < range.length && !isLost) {
+        throw shortRead(from, range.offset + length);
+      }
+      // What could not be read need not have been written: the image may end before it.
+      into.fill(0, length);
+      return { length: range.length, bad: [] };
     },
     cancel: () => watch.stop(),
   };

@@ -103,7 +103,8 @@ export async function runCopy<const Consumers extends readonly ChunkConsumer[]>(
       await before;
       if (outcome.length < range.length) ended = true;
       if (failure !== undefined || outcome.length === 0) return;
-      const chunk = makeChunk(range.offset, into.subarray(0, outcome.length), outcome.bad);
+      const { bytes: content = into, length, bad: lost } = outcome;
+      const chunk = makeChunk(range.offset, content.subarray(0, length), lost);
       // Async, so that one that throws at once counts like one that rejects.
       const consumed = consumers.map(async (consumer) => {
         try {

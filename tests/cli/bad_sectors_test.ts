@@ -170,6 +170,25 @@ linuxTest({
 });
 
 linuxTest({
+  name: "bad sectors: a rescue whose last sectors are unreadable is finished",
+  ignore,
+  async fn(): Promise<void> {
+    await using folder = await TemporaryFolder.create();
+    const bytes = numberedSectors(MIB);
+    const source = await folder.write("disk", bytes);
+    const image = folder.file("card.img");
+    const end = MIB - 4096;
+    await Deno.writeFile(`${image}.part`, bytes.subarray(0, end));
+    await Deno.writeTextFile(`${image}.map`, `0x0 + 1\n0 ${end} +\n${end} 4096 -\n`);
+    const { code, result, stderr } = await runCli(["read", source, image, "--json"]);
+    assertEquals(code, 4, stderr);
+    const expected = await folder.write("expected", bytes.fill(0, end));
+    await run("cmp", [expected, image]);
+    assertEquals(result["hashes"], { sha256: await digestOf(expected) });
+  },
+});
+
+linuxTest({
   name: "bad sectors: the image that was made can be made anew with --force",
   ignore,
   async fn(): Promise<void> {

@@ -230,7 +230,8 @@ linuxTest("evidence: what cannot be done is said before anything is read", async
   await using folder = await TemporaryFolder.create();
   const from = await folder.write("from", numberedSectorsWithZeros(MIB));
   const cases: readonly (readonly [RegExp, ...string[]])[] = [
-    [/--retries/, "read", from, folder.file("a.E01"), "--retries", "2"],
+    [/--domain/, "read", from, folder.file("a.E01"), "--domain", from],
+    [/--fill/, "read", from, folder.file("a.E01"), "--fill", "marker"],
     [/--compression/, "read", from, folder.file("a.E01"), "--compression", "much"],
     [/--segment-size/, "read", from, folder.file("a.E01"), "--segment-size", "1K"],
     [/--chunk-sectors/, "read", from, folder.file("a.E01"), "--chunk-sectors", "63"],

@@ -243,6 +243,34 @@ Deno.test("without trouble `stop` brings every byte, several at once", async () 
   assertEquals(policy.trouble, undefined);
 });
 
+Deno.test("what is unreadable is zeros where the saved image ends before it", async () => {
+  const map = new RangeMap({ offset: 0, length: SIZE }, "+");
+  const end = SIZE - 6000;
+  map.set({ offset: end, length: 6000 }, "-");
+  const source = new PatternSource(SIZE);
+  const options = { source, map, chunkBytes: CHUNK_BYTES, withSaved: true };
+  const whole = new Uint8Array(SIZE).fill(0xee);
+  const policy = resumePolicy({ ...options, saved: new PatternSource(end) });
+  for (let range = policy.next(); range !== undefined; range = policy.next()) {
+    const into = whole.subarray(range.offset, endOf(range));
+    assertEquals(await policy.read(range, into), { length: range.length, bad: [] });
+  }
+  const expected = new Uint8Array(SIZE);
+  expected.set(patternBytes(end));
+  assertBytes(whole, expected);
+  // What was rescued must be there.
+  const short = resumePolicy({ ...options, saved: new PatternSource(end - 1) });
+  await assertRejects(
+    async () => {
+      for (let range = short.next(); range !== undefined; range = short.next()) {
+        await short.read(range, new Uint8Array(range.length));
+      }
+    },
+    ReadError,
+    "it ends there",
+  );
+});
+
 /** The chunk whose reads hang, and with them all that are asked for behind it. */
 const STUCK = 3 * CHUNK_BYTES;
 
