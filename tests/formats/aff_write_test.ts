@@ -61,7 +61,7 @@ Deno.test({
   ignore: noTools,
   async fn(): Promise<void> {
     await using folder = await TemporaryFolder.create();
-    const pageBytes = 16 * 1024 * 1024;
+    const pageBytes = 4 * 1024 * 1024;
     const content = mixedPages(2 * pageBytes + pageBytes / 2 + 100, pageBytes, 4);
     const output = new MemoryOutput();
     const writer = aff.create(output, {

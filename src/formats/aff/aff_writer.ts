@@ -13,8 +13,11 @@ import { type PackedPage, packPage } from "./page_packer.ts";
 import { pageName } from "./segment_names.ts";
 import { formatSegment, segmentFrame } from "./segments.ts";
 
-/** As AFFLIB has it (AFF_DEFAULT_PAGESIZE); it unpacks no larger ones. */
-const DEFAULT_PAGE_BYTES = 16 * 1024 * 1024;
+/**
+ * A quarter of what AFFLIB makes (AFF_DEFAULT_PAGESIZE; it unpacks no larger ones): several
+ * pages are in memory at once, each as it is and packed.
+ */
+const DEFAULT_PAGE_BYTES = 4 * 1024 * 1024;
 
 /** Pages that are being packed or written, beside the one that is being filled. */
 const PAGES_UNDER_WAY = 4;
