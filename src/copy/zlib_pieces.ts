@@ -25,6 +25,9 @@ export interface JoinedPieces {
   readonly checksums: Uint32Array;
 }
 
+/** Where the content of streams may go, in their order. */
+export type Places = readonly (Bytes | undefined)[];
+
 /** A byte of deflate holds at most this: two bits stand for 258 bytes (RFC 1951, 3.2.5). */
 const LARGEST_RATIO = 1032;
 
@@ -74,11 +77,16 @@ export class ZlibPieces {
   }
 
   /**
-   * Unpacks streams of at most `maxBytes` each. They come one behind the other; a length
-   * that no stream has stands for one that is damaged, or longer. For
-   * {@linkcode unpackedParts}.
+   * Unpacks streams of at most `maxBytes` each. They come one behind the other, but for what
+   * has room in its place; a length that no stream has stands for one that is damaged, or
+   * longer. For {@linkcode unpackedParts}.
    */
-  unpack(streams: readonly Bytes[], maxBytes: number, packing: StreamPacking): JoinedPieces {
+  unpack(
+    streams: readonly Bytes[],
+    maxBytes: number,
+    packing: StreamPacking,
+    places: Places = [],
+  ): JoinedPieces {
     const lengths = new Uint32Array(streams.length);
     const limits = streams.map((stream) => unpackedLimit(stream, maxBytes, packing));
     const into = this.#memory(limits.reduce((sum, limit) => sum + limit, SPARE_BYTES));
@@ -89,7 +97,10 @@ export class ZlibPieces {
       const length = this.#engine.unpack(stream, packing, room);
       const isGood = length !== undefined && length <= limit;
       lengths[index] = isGood ? length : DAMAGED;
-      if (isGood) end += length;
+      if (!isGood) continue;
+      const place = placeOf(places, index, length);
+      if (place === undefined) end += length;
+      else place.set(room.subarray(0, length));
     }
     return { bytes: into.slice(0, end), lengths, checksums: new Uint32Array() };
   }
@@ -170,14 +181,28 @@ export function packedParts({ bytes, lengths, checksums }: JoinedPieces): Packed
   });
 }
 
-/** What each stream held; undefined where it was damaged. The parts share one buffer. */
-export function unpackedParts({ bytes, lengths }: JoinedPieces): (Bytes | undefined)[] {
+/**
+ * What each stream held; undefined where it was damaged. The parts share one buffer, but for
+ * those that are in their places.
+ */
+export function unpackedParts(
+  { bytes, lengths }: JoinedPieces,
+  places: Places = [],
+): (Bytes | undefined)[] {
   let end = 0;
-  return Array.from(lengths, (length) => {
+  return Array.from(lengths, (length, index) => {
     if (length === DAMAGED) return undefined;
+    const place = placeOf(places, index, length);
+    if (place !== undefined) return place;
     end += length;
     return bytes.subarray(end - length, end);
   });
+}
+
+/** The place of what a stream held, where it has room there. */
+function placeOf(places: Places, index: number, length: number): Bytes | undefined {
+  const place = places[index];
+  return place === undefined || place.length < length ? undefined : place.subarray(0, length);
 }
 
 /** Bytes that a stream can hold, at most; `maxBytes` if more would be too many. */

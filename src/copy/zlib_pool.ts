@@ -12,6 +12,7 @@ import type { StreamPacking } from "./zlib_engine.ts";
 import {
   packedParts,
   type PackForm,
+  type Places,
   unpackedLimit,
   unpackedParts,
   ZlibPieces,
@@ -103,8 +104,9 @@ export class ZlibPool implements ZlibService, Disposable {
   async inflate(
     streams: readonly Bytes[],
     maxBytes: number,
+    places: Places = [],
   ): Promise<readonly (Bytes | undefined)[]> {
-    return await this.#unpack(streams, maxBytes, "zlib");
+    return await this.#unpack(streams, maxBytes, "zlib", places);
   }
 
   /** What is answered can share buffers: of up to 256 KiB, unless one piece holds more. */
@@ -120,20 +122,29 @@ export class ZlibPool implements ZlibService, Disposable {
     streams: readonly Bytes[],
     maxBytes: number,
     packing: StreamPacking,
+    places: Places = [],
   ): Promise<readonly (Bytes | undefined)[]> {
     if (this.#ended !== undefined) throw this.#ended;
     const limits = streams.map((stream) => unpackedLimit(stream, maxBytes, packing));
     if (limits.reduce((sum, limit) => sum + limit, 0) < SMALL_BYTES) {
-      return unpackedParts(this.#here.unpack(streams, maxBytes, packing));
+      return unpackedParts(this.#here.unpack(streams, maxBytes, packing, places), places);
     }
     const requests: ZlibRequest[] = [];
+    const placesOf: Places[] = [];
     for (let first = 0, next = 0; first < streams.length; first = next) {
       let bytes = 0;
       while (next < streams.length && bytes < WORK_BYTES) bytes += limits[next++] ?? 0;
-      requests.push({ unpack: streams.slice(first, next).map(foreign), maxBytes, packing });
+      const own = places.slice(first, next);
+      placesOf.push(own);
+      requests.push({
+        unpack: streams.slice(first, next).map(foreign),
+        maxBytes,
+        packing,
+        places: own.map((place) => place && foreign(place)),
+      });
     }
-    const replies = await this.#run(requests, streams.slice());
-    return replies.flatMap(unpackedParts);
+    const replies = await this.#run(requests, [...streams, ...places]);
+    return replies.flatMap((reply, index) => unpackedParts(reply, placesOf[index]));
   }
 
   #check(pieceBytes: number): void {

@@ -22,6 +22,8 @@ export type ZlibRequest =
     readonly unpack: readonly ForeignBytes[];
     readonly maxBytes: number;
     readonly packing: StreamPacking;
+    /** Memory of another thread that is written into until the answer. */
+    readonly places: readonly (ForeignBytes | undefined)[];
   }
   | { readonly sum: ForeignBytes; readonly pieceBytes: number; readonly kind: PieceChecksum };
 
@@ -42,7 +44,8 @@ function answer(request: ZlibRequest): ZlibReply {
   if ("sum" in request) {
     return pieces.checksums(bytesOf(request.sum), request.pieceBytes, request.kind);
   }
-  return pieces.unpack(request.unpack.map(bytesOf), request.maxBytes, request.packing);
+  const places = request.places.map((place) => place && bytesOf(place));
+  return pieces.unpack(request.unpack.map(bytesOf), request.maxBytes, request.packing, places);
 }
 
 function bytesOf({ address, length }: ForeignBytes): Uint8Array<ArrayBuffer> {

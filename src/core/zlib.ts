@@ -12,11 +12,14 @@ export interface ZlibService {
   deflate(bytes: Bytes, pieceBytes: number, level: ZlibLevel): Promise<readonly Bytes[]>;
   /**
    * Unpacks zlib streams of at most `maxBytes` each. Answers for each what it held,
-   * undefined where it is damaged or longer; what lies behind its end is ignored.
+   * undefined where it is damaged or longer; what lies behind its end is ignored. What has
+   * room in its place of `places`, where there is one, can be put there, and is answered as
+   * a part of it then. The places are touched by nobody else until the promise settles.
    */
   inflate(
     streams: readonly Bytes[],
     maxBytes: number,
+    places?: readonly (Bytes | undefined)[],
   ): Promise<readonly (Bytes | undefined)[]>;
   /** Packs pieces as `deflate` does, in another form. */
   pack(bytes: Bytes, pieceBytes: number, form: PieceForm): Promise<readonly PackedPiece[]>;

@@ -457,3 +457,32 @@ Deno.test("a thread that dies rejects what it had; others and later calls go on"
   // On this thread nothing dies.
   await assertRejects(() => pool.deflate(bytes.subarray(0, 1000), 100, 42 as ZlibLevel));
 });
+
+Deno.test({
+  name: "what was packed is put in its place where there is room, by the threads and without",
+  ignore: needs("python3"),
+  async fn(): Promise<void> {
+    using pool = new ZlibPool({ threads: 2 });
+    for (const count of [3, 40]) {
+      const bytes = mixedBytes(count * PIECE_BYTES - 100, count);
+      const pieces = piecesOf(bytes, PIECE_BYTES);
+      const streams = [...await pythonPack(bytes, PIECE_BYTES, { level: 6 })];
+      streams[1] = (streams[1] ?? bytes).slice(0, 20);
+      using memory = allocateAligned(count * PIECE_BYTES);
+      memory.bytes.fill(0xaa);
+      const places = pieces.map((_, index) => {
+        const length = index === 2 ? 100 : PIECE_BYTES;
+        const start = index * PIECE_BYTES;
+        return index === 0 ? undefined : memory.bytes.subarray(start, start + length);
+      });
+      const found = await pool.inflate(streams, PIECE_BYTES, places);
+      const expected = pieces.map((piece, index) => index === 1 ? undefined : piece);
+      assertSame(found, expected, `${count} pieces`);
+      const isPlaced = (index: number): boolean => found[index]?.buffer === memory.bytes.buffer;
+      assertEquals([0, 1, 2].map(isPlaced), [false, false, false]);
+      for (let index = 3; index < count; index++) assert(isPlaced(index), `${index} in place`);
+      const untouched = memory.bytes.subarray(0, 3 * PIECE_BYTES);
+      assert(untouched.every((byte) => byte === 0xaa), "no place without its piece is touched");
+    }
+  },
+});

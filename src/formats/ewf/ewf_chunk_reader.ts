@@ -52,19 +52,21 @@ export class ChunkReader {
    * Reads `count` chunks from this one on. `lastBytes` is what the last one should hold.
    * What is answered can hold fewer bytes or more, and share buffers.
    *
+   * @param placeOf where the content of a chunk, by its number, may be put
    * @throws {ReadError} when a segment file does not deliver.
    */
   async read(
     first: number,
     count: number,
     lastBytes: number,
+    placeOf?: (number: number) => Bytes | undefined,
   ): Promise<ChunkContent[]> {
     const { index } = this.#options;
     const located = await index.locate(first, count);
     const places = located.filter((each) => "number" in each)
       .map((place) => ({ ...place, length: Math.min(place.length, this.#limit(place)) }));
     const last = { number: first + count - 1, bytes: lastBytes };
-    const contents = await this.#unpack(await this.#readStored(places), last);
+    const contents = await this.#unpack(await this.#readStored(places), last, placeOf);
     return located.map((each, i) => {
       if ("problem" in each) return each;
       const content = contents.get(first + i);
@@ -77,12 +79,14 @@ export class ChunkReader {
   async #unpack(
     stored: ReadonlyMap<ChunkPlace, Bytes>,
     last: { readonly number: number; readonly bytes: number },
+    placeOf: ((number: number) => Bytes | undefined) | undefined,
   ): Promise<Map<number, ChunkContent>> {
     const { chunkBytes, zlib } = this.#options;
     const contents = new Map<number, ChunkContent>();
     const packed = [...stored].filter(([place]) => place.isPacked);
     const streams = packed.map(([, bytes]) => bytes);
-    const unpacked = await inflateAll(streams, chunkBytes, zlib);
+    const places = packed.map(([{ number }]) => placeOf?.(number));
+    const unpacked = await inflateAll(streams, chunkBytes, zlib, places);
     for (const [i, [place]] of packed.entries()) {
       contents.set(place.number, unpacked[i] ?? damage(place, "cannot be unpacked"));
     }

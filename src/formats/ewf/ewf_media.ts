@@ -80,7 +80,7 @@ export class EwfMedia implements BlockSource {
     const first = Math.floor(offset / this.#options.chunkBytes);
     const wanted = { offset, length: into.length };
     const damages: ChunkDamage[] = [];
-    for (const [index, content] of (await this.#contents(wanted)).entries()) {
+    for (const [index, content] of (await this.#contents(wanted, into)).entries()) {
       const checked = this.#checked(first + index, content);
       if ("problem" in checked) {
         damages.push(checked);
@@ -89,13 +89,17 @@ export class EwfMedia implements BlockSource {
       const chunk = this.#rangeOf(first + index, 1);
       const part = intersection(wanted, chunk) ?? { offset, length: 0 };
       const start = part.offset - chunk.offset;
-      into.set(checked.subarray(start, start + part.length), part.offset - offset);
+      const place = into.subarray(part.offset - offset, part.offset - offset + part.length);
+      if (!isAt(checked, place)) place.set(checked.subarray(start, start + part.length));
     }
     if (damages.length > 0) throw this.#damageError(damages);
   }
 
-  /** The chunks in which these bytes lie; those that are wanted in part are kept. */
-  async #contents(wanted: Range): Promise<ChunkContent[]> {
+  /**
+   * The chunks in which these bytes lie; those that are wanted in part are kept, others may
+   * be where they belong in `into` already.
+   */
+  async #contents(wanted: Range, into: Bytes): Promise<ChunkContent[]> {
     const { chunkBytes, reader } = this.#options;
     const first = Math.floor(wanted.offset / chunkBytes);
     const count = Math.ceil(endOf(wanted) / chunkBytes) - first;
@@ -104,7 +108,12 @@ export class EwfMedia implements BlockSource {
     if (from < 0) return await Promise.all(kept.filter((each) => each !== undefined));
     const to = kept.lastIndexOf(undefined);
     const lastBytes = this.#rangeOf(first + to, 1).length;
-    const fresh = reader.read(first + from, to - from + 1, lastBytes);
+    const fresh = reader.read(first + from, to - from + 1, lastBytes, (number) => {
+      const { offset, length } = this.#rangeOf(number, 1);
+      const isWhole = offset >= wanted.offset && offset + length <= endOf(wanted);
+      const start = offset - wanted.offset;
+      return isWhole ? into.subarray(start, start + length) : undefined;
+    });
     for (const index of new Set([0, count - 1])) {
       const chunk = this.#rangeOf(first + index, 1);
       const isWhole = chunk.offset >= wanted.offset && endOf(chunk) <= endOf(wanted);
@@ -178,6 +187,11 @@ export class EwfMedia implements BlockSource {
     this.#cache.clear();
     await this.#options.files[Symbol.asyncDispose]();
   }
+}
+
+/** Does it begin where that lies? */
+function isAt(content: Bytes, place: Bytes): boolean {
+  return content.buffer === place.buffer && content.byteOffset === place.byteOffset;
 }
 
 function present(content: ChunkContent | undefined): ChunkContent {
