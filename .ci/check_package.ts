@@ -147,17 +147,26 @@ export function readPacked(executable: Uint8Array<ArrayBuffer>): Packed {
 
 /** What code names at run time: modules in every way of importing, and workers. */
 function specifiersIn(code: string): string[] {
+  // Strings become numbers: what looks like an import inside of one is none.
+  const strings: string[] = [];
   const text = code.replace(
     /\/\*[\s\S]*?\*\/|\/\/[^\n]*|("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)/g,
-    (_, string: string | undefined) => string ?? " ",
+    (_, string: string | undefined) =>
+      string === undefined ? " " : `"${strings.push(string.slice(1, -1)) - 1}"`,
   );
   const patterns = [
-    /(?<![.\w$])(?:import|export)\s+[\w$\s{},*]*?\bfrom\s*["']([^"']+)["']/g,
-    /(?<![.\w$])import\s*\(?\s*["']([^"']+)["']/g,
-    /\bnew\s+URL\s*\(\s*["'](\.[^"']*)["']\s*,\s*import\.meta\.url/g,
-    /(?<![.\w$])require\s*\(\s*["'](\.[^"']*)["']/g,
+    /(?<![.\w$])(?:import|export)\s+[\w$\s{},*]*?\bfrom\s*"(\d+)"/g,
+    /(?<![.\w$])import\s*\(?\s*"(\d+)"/g,
+    /\bnew\s+URL\s*\(\s*"(\d+)"\s*,\s*import\.meta\.url/g,
+    /(?<![.\w$])require\s*\(\s*"(\d+)"/g,
   ];
-  return patterns.flatMap((it) => [...text.matchAll(it)].map((match) => match[1] ?? ""));
+  const [importFrom = [], imported = [], located = [], required = []] = patterns.map((it) =>
+    [...text.matchAll(it)].map((match) => strings[Number(match[1])] ?? "")
+  );
+  // A place is a file's where it names one, not the folder itself.
+  const files = located.filter((place) => /^\.+\/.*[^/.]$/.test(place));
+  const own = required.filter((place) => place.startsWith("."));
+  return [...importFrom, ...imported, ...files, ...own];
 }
 
 /** The path of what a file names; the name itself where there is no such file. */

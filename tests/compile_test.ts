@@ -134,6 +134,16 @@ Deno.test("what is packed as it should be has no problems", () => {
   assertEquals(problemsOf(packedOf(goodFiles()), FLAGS), []);
 });
 
+Deno.test("what only looks like an import, and a folder's own place, is no module", () => {
+  const files = goodFiles();
+  const main = [...files.keys()].find((path) => path.endsWith("main.ts")) ?? "";
+  const added = `
+    if (text.includes("an import")) { log("nothing"); }
+    const folder = new URL(".", import.meta.url);`;
+  files.set(main, `${files.get(main)}${added}`);
+  assertEquals(problemsOf(packedOf(files), FLAGS), []);
+});
+
 Deno.test("everything that is missing is seen", () => {
   for (const path of goodFiles().keys()) {
     if (/LICENSE|package\.json/.test(path)) continue;
