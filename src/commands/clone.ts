@@ -1,8 +1,8 @@
 import { DEFAULT_CHUNK_BYTES } from "../copy/run_copy.ts";
 import { ImagingError } from "../core/errors.ts";
 import type { FileAccess } from "../devices/device.ts";
-import { cloneDisk, type CloneMapPlan } from "./clone_disk.ts";
-import { checkCloneMap } from "./clone_map_name.ts";
+import { cloneDisk, type CloneMapPlan } from "./clone/clone_disk.ts";
+import { checkCloneMap } from "./clone/clone_map_name.ts";
 import {
   blockSizeOption,
   type Command,
@@ -15,18 +15,23 @@ import {
   positional,
   valueOf,
 } from "./command.ts";
-import { FIT_OPTIONS, fitOption } from "./fit_table.ts";
-import { closedInTime, type OpenedMedium, openMedium } from "./open_medium.ts";
-import { identityOf, lockMap } from "./rescue_map.ts";
+import { FIT_OPTIONS, fitOption } from "./write/fit_table.ts";
+import { closedInTime, type OpenedMedium, openMedium } from "./media/open_medium.ts";
+import { identityOf, lockMap } from "./rescue/rescue_map.ts";
 import {
   MAP_INTERVAL_OPTION,
   mapIntervalOption,
   readDomain,
   RESCUE_OPTIONS,
   rescueOptions,
-} from "./rescue_options.ts";
-import { type ApprovedTarget, approveTargets, WRITE_OPTIONS, writePlanOf } from "./targets.ts";
-import { writeTargets } from "./write_targets.ts";
+} from "./rescue/rescue_options.ts";
+import {
+  type ApprovedTarget,
+  approveTargets,
+  WRITE_OPTIONS,
+  writePlanOf,
+} from "./write/targets.ts";
+import { writeTargets } from "./write/write_targets.ts";
 
 export const clone: Command = {
   name: "clone",

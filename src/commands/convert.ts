@@ -21,13 +21,13 @@ import {
   SHARED_OPTIONS,
   valueOf,
 } from "./command.ts";
-import { evidenceOf, IMAGE_OPTIONS, packingOptions } from "./evidence_options.ts";
-import { digestLines, digestsJson } from "./hash_medium.ts";
-import { rawPathOf, writeDigestFiles } from "./digest_files.ts";
-import { ImageFiles } from "./image_files.ts";
-import { type MadeImages, makeImages, markingPolicy } from "./make_images.ts";
-import { type OpenedMedium, openMedium } from "./open_medium.ts";
-import { checkDestination, checkNames } from "./read_destination.ts";
+import { evidenceOf, IMAGE_OPTIONS, packingOptions } from "./images/evidence_options.ts";
+import { digestLines, digestsJson } from "./media/hash_medium.ts";
+import { rawPathOf, writeDigestFiles } from "./images/digest_files.ts";
+import { ImageFiles } from "./images/image_files.ts";
+import { type MadeImages, makeImages, markingPolicy } from "./images/make_images.ts";
+import { type OpenedMedium, openMedium } from "./media/open_medium.ts";
+import { checkDestination, checkNames } from "./read/read_destination.ts";
 
 export const convert: Command = {
   name: "convert",

@@ -24,9 +24,13 @@ import {
   valueOf,
   worstOutcome,
 } from "./command.ts";
-import { digestsJson, hashMedium } from "./hash_medium.ts";
-import { chosenPart, closedInTime, openMedium } from "./open_medium.ts";
-import { IN_ORDER_OPTIONS, type InOrderOptions, rescueOptions } from "./rescue_options.ts";
+import { digestsJson, hashMedium } from "./media/hash_medium.ts";
+import { chosenPart, closedInTime, openMedium } from "./media/open_medium.ts";
+import {
+  IN_ORDER_OPTIONS,
+  type InOrderOptions,
+  rescueOptions,
+} from "./rescue/rescue_options.ts";
 
 export const hash: Command = {
   name: "hash",

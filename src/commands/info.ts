@@ -16,9 +16,9 @@ import {
   type Invocation,
   positional,
 } from "./command.ts";
-import type { DiskContent, PartitionContent } from "./disk_content.ts";
-import { fileSystemText } from "./file_system_text.ts";
-import { type OpenedMedium, openMedium } from "./open_medium.ts";
+import type { DiskContent, PartitionContent } from "./media/disk_content.ts";
+import { fileSystemText } from "./media/file_system_text.ts";
+import { type OpenedMedium, openMedium } from "./media/open_medium.ts";
 
 export const info: Command = {
   name: "info",
@@ -41,7 +41,7 @@ async function run(invocation: Invocation, context: CommandContext): Promise<Com
   const path = positional(invocation, 0);
   await using medium = await openMedium(context, path);
   // Loaded when it is needed: most verbs never look into a disk.
-  const { readDiskContent } = await import("./disk_content.ts");
+  const { readDiskContent } = await import("./media/disk_content.ts");
   const shown = await shownSource(medium);
   const content = await readDiskContent(shown);
   if (shown === medium.source) {

@@ -24,8 +24,8 @@ import {
   valueOf,
   worstOutcome,
 } from "./command.ts";
-import { IDENTITY_MARK, TARGET_MARK } from "./rescue_map.ts";
-import { type LoadedMap, loadMap } from "./map_input.ts";
+import { IDENTITY_MARK, TARGET_MARK } from "./rescue/rescue_map.ts";
+import { type LoadedMap, loadMap } from "./map/map_input.ts";
 import {
   type BlockListing,
   firstRanges,
@@ -35,7 +35,7 @@ import {
   mapJson,
   MOST_RANGES,
   writePieces,
-} from "./map_output.ts";
+} from "./map/map_output.ts";
 import {
   checkPictureNames,
   checkPicturePath,
@@ -43,8 +43,8 @@ import {
   mapText,
   NO_PARTS,
   readParts,
-} from "./map_picture.ts";
-import { parseStates } from "./map_states.ts";
+} from "./map/map_picture.ts";
+import { parseStates } from "./map/map_states.ts";
 
 export const map: Command = {
   name: "map",

@@ -19,28 +19,28 @@ import {
   SHARED_OPTIONS,
   valueOf,
 } from "./command.ts";
-import { checkSettings, IMAGE_OPTIONS } from "./evidence_options.ts";
-import { bmapOption } from "./bmap_files.ts";
+import { checkSettings, IMAGE_OPTIONS } from "./images/evidence_options.ts";
+import { bmapOption } from "./images/bmap_files.ts";
 import {
   reportExtensions,
   selectContent,
   SELECTION_OPTIONS,
   usedRanges,
-} from "./content_selection.ts";
-import { chosenPart, closedInTime, openMedium } from "./open_medium.ts";
-import { isUnfinished, PartialImage } from "./partial_image.ts";
+} from "./images/content_selection.ts";
+import { chosenPart, closedInTime, openMedium } from "./media/open_medium.ts";
+import { isUnfinished, PartialImage } from "./read/partial_image.ts";
 import {
   checkDestination,
   checkDigests,
   checkFileLimit,
   checkNames,
   warnAboutSelf,
-} from "./read_destination.ts";
-import { hashWindowOption, windowListPath } from "./hash_windows.ts";
-import { checkReportNames, mapAreas, onSource, writeReport } from "./report_files.ts";
-import { isOnePass, readInOnePass } from "./read_in_one_pass.ts";
-import { readInOrder } from "./read_in_order.ts";
-import { identityOf, lockPathOf } from "./rescue_map.ts";
+} from "./read/read_destination.ts";
+import { hashWindowOption, windowListPath } from "./images/hash_windows.ts";
+import { checkReportNames, mapAreas, onSource, writeReport } from "./images/report_files.ts";
+import { isOnePass, readInOnePass } from "./read/read_in_one_pass.ts";
+import { readInOrder } from "./media/read_in_order.ts";
+import { identityOf, lockPathOf } from "./rescue/rescue_map.ts";
 import {
   MAP_INTERVAL_OPTION,
   mapIntervalOption,
@@ -49,10 +49,10 @@ import {
   RESCUE_OPTIONS,
   type RescueOptions,
   rescueOptions,
-} from "./rescue_options.ts";
-import { withPatience } from "./wait_for_device.ts";
-import { type ReadJob, resultOf } from "./read_result.ts";
-import { readToImage } from "./read_to_image.ts";
+} from "./rescue/rescue_options.ts";
+import { withPatience } from "./rescue/wait_for_device.ts";
+import { type ReadJob, resultOf } from "./read/read_result.ts";
+import { readToImage } from "./read/read_to_image.ts";
 
 export const read: Command = {
   name: "read",

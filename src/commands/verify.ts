@@ -27,12 +27,12 @@ import {
   SHARED_OPTIONS,
   valueOf,
 } from "./command.ts";
-import { unpackedPath } from "./digest_files.ts";
-import { hashMedium } from "./hash_medium.ts";
-import { windowListPath } from "./hash_windows.ts";
-import { closedInTime, openMedium } from "./open_medium.ts";
-import { readInOrder } from "./read_in_order.ts";
-import { IN_ORDER_OPTIONS, rescueOptions } from "./rescue_options.ts";
+import { unpackedPath } from "./images/digest_files.ts";
+import { hashMedium } from "./media/hash_medium.ts";
+import { windowListPath } from "./images/hash_windows.ts";
+import { closedInTime, openMedium } from "./media/open_medium.ts";
+import { readInOrder } from "./media/read_in_order.ts";
+import { IN_ORDER_OPTIONS, rescueOptions } from "./rescue/rescue_options.ts";
 
 export const verify: Command = {
   name: "verify",

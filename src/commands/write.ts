@@ -1,7 +1,7 @@
 import { ImagingError } from "../core/errors.ts";
 import { totalLength } from "../core/range.ts";
 import { sizeText } from "../report/rate_text.ts";
-import { findBmap, type FoundBmap } from "./bmap_files.ts";
+import { findBmap, type FoundBmap } from "./images/bmap_files.ts";
 import {
   blockSizeOption,
   type Command,
@@ -13,17 +13,17 @@ import {
   isSet,
   valueOf,
 } from "./command.ts";
-import { FIT_OPTIONS, fitOption, gptNote, type TableFit } from "./fit_table.ts";
-import { type OpenedMedium, openMedium } from "./open_medium.ts";
+import { FIT_OPTIONS, fitOption, gptNote, type TableFit } from "./write/fit_table.ts";
+import { type OpenedMedium, openMedium } from "./media/open_medium.ts";
 import {
   type ApprovedTarget,
   approveTargets,
   type Target,
   WRITE_OPTIONS,
   writePlanOf,
-} from "./targets.ts";
-import type { Unmapped } from "./write_job.ts";
-import { writeTargets } from "./write_targets.ts";
+} from "./write/targets.ts";
+import type { Unmapped } from "./write/write_job.ts";
+import { writeTargets } from "./write/write_targets.ts";
 
 export const write: Command = {
   name: "write",

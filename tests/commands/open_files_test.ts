@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { OpenFiles, type OpenFilesOptions } from "../../src/commands/open_files.ts";
+import { OpenFiles, type OpenFilesOptions } from "../../src/commands/media/open_files.ts";
 
 /** A file that tells what happens to it. */
 class FakeFile implements AsyncDisposable {

@@ -6,7 +6,7 @@ import {
   RESCUE_OPTIONS,
   rescueOptions,
   USUAL_IN_ORDER,
-} from "../../src/commands/rescue_options.ts";
+} from "../../src/commands/rescue/rescue_options.ts";
 import { ImagingError } from "../../src/core/errors.ts";
 
 function given(options: Invocation["options"]): Invocation {
