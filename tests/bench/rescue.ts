@@ -20,6 +20,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { parseMapFile } from "../../src/copy/map_file.ts";
 import { totalLength } from "../../src/core/range.ts";
 import { parseByteCount } from "../../src/core/units.ts";
+import { LoopDevice } from "../support/loop_device.ts";
 import { CLI, shell } from "../support/run_cli.ts";
 import { Mounted, TemporaryFolder } from "../support/temporary.ts";
 import { median } from "./limits.ts";
@@ -32,6 +33,9 @@ import {
   makeBenchDisk,
   writeContent,
 } from "./rescue_disks.ts";
+
+/** What being ready for a rescue may cost on a healthy disk. */
+const COST_LIMIT = 1.03;
 
 /** How often the size of the image is looked at. */
 const POLL_MILLISECONDS = 10;
@@ -224,6 +228,59 @@ function printLimit(
   print("", "limit: to 99 %", least.toFixed(2), theirs.toFixed(2), (least / theirs).toFixed(3));
 }
 
+/** What a process took: seconds by the clock, and of its processors. */
+interface Cost {
+  readonly wall: number;
+  readonly processor: number;
+}
+
+async function costOf(words: readonly string[], outputs: readonly string[]): Promise<Cost> {
+  for (const path of outputs) await Deno.remove(path).catch(() => {});
+  await new Deno.Command("sync").output();
+  const text = await shell(
+    "TIMEFORMAT='%R %U %S'; { time \"$@\" > /dev/null 2> /dev/null; } 2>&1",
+    ...words,
+  );
+  const [wall = NaN, user = NaN, system = NaN] = text.trim().split(" ").map(Number);
+  return { wall, processor: user + system };
+}
+
+/**
+ * What being ready for a rescue costs on a healthy disk: against reading with zeros in the
+ * place of what cannot be read, in one pass. By the clock that is as unsteady as the machine.
+ */
+async function printCost(
+  folder: TemporaryFolder,
+  content: string,
+  pairs: number,
+): Promise<void> {
+  await using device = await LoopDevice.create(content, { readOnly: true });
+  const image = folder.file("healthy.img");
+  const words = [...CLI, "read", device.path, image, "--hash", "none"];
+  const ours: Cost[] = [];
+  const plain: Cost[] = [];
+  for (let pair = -1; pair < pairs; pair++) {
+    const rescue = await costOf(words, [image]);
+    const zero = await costOf([...words, "--on-error", "zero"], [image]);
+    if (pair < 0) continue;
+    ours.push(rescue);
+    plain.push(zero);
+  }
+  for (const measure of ["wall", "processor"] as const) {
+    const [mine, other] = [ours, plain].map((costs) => median(costs.map((it) => it[measure])));
+    const ratio = median(ours.map((it, pair) => it[measure] / (plain[pair]?.[measure] ?? NaN)));
+    print(
+      measure === "wall" ? "healthy, --on-error zero instead" : "",
+      measure === "wall" ? "seconds" : "processor seconds",
+      mine?.toFixed(2) ?? "",
+      other?.toFixed(2) ?? "",
+      ratio.toFixed(3),
+      COST_LIMIT.toFixed(2),
+      ratio <= COST_LIMIT ? "met" : "NOT MET",
+    );
+  }
+}
+
 async function main(): Promise<void> {
   const options = parseArgs(Deno.args, {
     string: ["pairs", "only", "failure", "dead", "sector-size"],
@@ -237,6 +294,9 @@ async function main(): Promise<void> {
   const content = folder.file("content.img");
   await writeContent(content, 2 ** 30);
   print("device", "measure", OURS.name, THEIRS.name, "ratio", "limit");
+  if ("cost".includes(options.only ?? "")) {
+    await printCost(folder, content, Math.max(11, Number(options.pairs)));
+  }
   for (const kind of DISK_KINDS) {
     if (!kind.includes(options.only ?? "")) continue;
     const settings = {
