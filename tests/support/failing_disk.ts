@@ -72,7 +72,7 @@ export class FailingDisk implements AsyncDisposable {
     options: FailingDiskOptions,
     loopOptions: LoopOptions = {},
   ): Promise<FailingDisk> {
-    // The path of a socket may have 107 bytes.
+    // The path of a socket may have 107 bytes, and it is one longer at first.
     const name = crypto.randomUUID().slice(0, 8);
     const mountPoint = await folder.folder(name);
     const socket = `${mountPoint}.s`;
@@ -336,7 +336,9 @@ async function writeAll(connection: Deno.Conn, view: DataView): Promise<void> {
 
 async function serve(plan: string, socket: string): Promise<void> {
   const server = new Server(JSON.parse(await Deno.readTextFile(plan)) as FailingDiskOptions);
-  const listener = Deno.listen({ transport: "unix", path: socket });
+  // A socket has its name before it listens: who sees this one may connect.
+  const listener = Deno.listen({ transport: "unix", path: `${socket}s` });
+  await Deno.rename(`${socket}s`, socket);
   (async () => {
     for await (const word of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
       if (word === "relent") server.relent();
