@@ -21,7 +21,7 @@
  *   const { bytes, bad, results: [image, digest] } = await runCopy({
  *     policy: sequentialPolicy(source, { chunkBytes: 4 * 1024 * 1024, onBad: "zero" }),
  *     consumers: [
- *       raw.create(file, { size: source.size, sparse: true }),
+ *       await raw.create(file, { size: source.size, sparse: true }),
  *       ...hashConsumers([hashes.sha256], source.size),
  *     ],
  *   });

@@ -35,8 +35,13 @@ function verbIndex(argv: readonly string[]): number {
   return argv.findIndex((word) => word === "-" || !word.startsWith("-"));
 }
 
+/** The word that names the verb, whether there is such a verb or not. */
+export function verbOf(argv: readonly string[]): string | undefined {
+  return argv[verbIndex(argv)];
+}
+
 /**
- * Reads the command line.
+ * Reads the command line. `commands` are all verbs, or the one that it names.
  *
  * @throws {ImagingError} `usage`, with the nearest name where a name is unknown.
  */

@@ -1,7 +1,7 @@
 import type { Command, CommandContext, CommandResult } from "../commands/command.ts";
-import { backend, COMMANDS } from "../commands/registry.ts";
+import { backend, loadCommands } from "../commands/registry.ts";
 import { ImagingError } from "../core/errors.ts";
-import { parseCommandLine, type Request } from "./arguments.ts";
+import { parseCommandLine, type Request, verbOf } from "./arguments.ts";
 import { Console, type ConsoleOptions } from "./console.ts";
 import { EXIT_BUG, EXIT_OF_ERROR, EXIT_OF_OUTCOME } from "./exit_codes.ts";
 import { commandHelp, programHelp } from "./help.ts";
@@ -33,9 +33,10 @@ const PLAIN_CONSOLE: ConsoleOptions = {
 };
 
 async function runRequest(argv: readonly string[]): Promise<number> {
+  const commands = await loadCommands(verbOf(argv));
   let request: Request;
   try {
-    request = parseCommandLine(argv, COMMANDS);
+    request = parseCommandLine(argv, commands);
     if (request.kind === "run") checkColor(request.invocation.options["color"]);
   } catch (error) {
     using console = new Console({ ...PLAIN_CONSOLE, json: argv.includes("--json") });
@@ -47,7 +48,7 @@ async function runRequest(argv: readonly string[]): Promise<number> {
     request.kind === "version"
       ? [await versionText()]
       : request.command === undefined
-      ? programHelp(COMMANDS, VERSION)
+      ? programHelp(commands, VERSION)
       : commandHelp(request.command),
   );
   return 0;

@@ -26,7 +26,7 @@ import {
   selectContent,
   SELECTION_OPTIONS,
   usedRanges,
-} from "./images/content_selection.ts";
+} from "./images/selection_options.ts";
 import { chosenPart, closedInTime, openMedium } from "./media/open_medium.ts";
 import { isUnfinished, PartialImage } from "./read/partial_image.ts";
 import {
@@ -37,7 +37,7 @@ import {
   warnAboutSelf,
 } from "./read/read_destination.ts";
 import { hashWindowOption, windowListPath } from "./images/hash_windows.ts";
-import { checkReportNames, mapAreas, onSource, writeReport } from "./images/report_files.ts";
+import { checkReportNames, mapAreas, onSource } from "./images/report_names.ts";
 import { isOnePass, readInOnePass } from "./read/read_in_one_pass.ts";
 import { readInOrder } from "./media/read_in_order.ts";
 import { identityOf, lockPathOf } from "./rescue/rescue_map.ts";
@@ -230,24 +230,26 @@ async function readOnce(
     rescue,
     domain,
     selection,
-    report: reports.length === 0 ? undefined : (written) =>
-      writeReport({
-        extensions: reports,
-        selection: selection?.facts,
-        context,
-        invocation,
-        files,
-        medium,
-        basePath: imagePath,
-        started: begun,
-        ended: new Date(),
-        part: { offset, length: source.size },
-        readErrors: source.errors,
-        curve,
-        ...written,
-        unreadable: onSource(written.unreadable, offset),
-        areas: written.areas === undefined ? undefined : mapAreas(written.areas, offset),
-      }),
+    report: reports.length === 0
+      ? undefined
+      : async (written) =>
+        await (await import("./images/report_files.ts")).writeReport({
+          extensions: reports,
+          selection: selection?.facts,
+          context,
+          invocation,
+          files,
+          medium,
+          basePath: imagePath,
+          started: begun,
+          ended: new Date(),
+          part: { offset, length: source.size },
+          readErrors: source.errors,
+          curve,
+          ...written,
+          unreadable: onSource(written.unreadable, offset),
+          areas: written.areas === undefined ? undefined : mapAreas(written.areas, offset),
+        }),
   });
 }
 

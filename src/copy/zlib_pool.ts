@@ -15,8 +15,8 @@ import {
   type Places,
   unpackedLimit,
   unpackedParts,
-  ZlibPieces,
-} from "./zlib_pieces.ts";
+} from "./zlib_parts.ts";
+import type { ZlibPieces } from "./zlib_pieces.ts";
 import { ZlibThread, type ZlibWork } from "./zlib_thread.ts";
 import type { ForeignBytes, ZlibReply, ZlibRequest } from "./zlib_worker.ts";
 
@@ -44,8 +44,8 @@ export interface ZlibPoolOptions {
  * caller's memory itself; results are handed over without a copy where that is possible.
  */
 export class ZlibPool implements ZlibService, Disposable {
-  /** For small calls. */
-  readonly #here = new ZlibPieces();
+  /** For small calls; loaded with the first one. */
+  #pieces: Promise<ZlibPieces> | undefined;
   readonly #threadCount: number;
   readonly #threads = new Set<ZlibThread>();
   readonly #queue: ZlibWork[] = [];
@@ -76,7 +76,7 @@ export class ZlibPool implements ZlibService, Disposable {
   async #pack(bytes: Bytes, pieceBytes: number, form: PackForm): Promise<PackedPiece[]> {
     this.#check(pieceBytes);
     if (bytes.length < SMALL_BYTES) {
-      return packedParts(this.#here.pack(bytes, pieceBytes, form));
+      return packedParts((await this.#here()).pack(bytes, pieceBytes, form));
     }
     const requests = worksOf(bytes, pieceBytes).map((work) => ({
       pack: foreign(work),
@@ -90,7 +90,7 @@ export class ZlibPool implements ZlibService, Disposable {
   async checksums(bytes: Bytes, pieceBytes: number, kind: PieceChecksum): Promise<Uint32Array> {
     this.#check(pieceBytes);
     if (bytes.length < SMALL_BYTES) {
-      return this.#here.checksums(bytes, pieceBytes, kind).checksums;
+      return (await this.#here()).checksums(bytes, pieceBytes, kind).checksums;
     }
     const requests = worksOf(bytes, pieceBytes).map((work) => ({
       sum: foreign(work),
@@ -127,7 +127,8 @@ export class ZlibPool implements ZlibService, Disposable {
     if (this.#ended !== undefined) throw this.#ended;
     const limits = streams.map((stream) => unpackedLimit(stream, maxBytes, packing));
     if (limits.reduce((sum, limit) => sum + limit, 0) < SMALL_BYTES) {
-      return unpackedParts(this.#here.unpack(streams, maxBytes, packing, places), places);
+      const here = await this.#here();
+      return unpackedParts(here.unpack(streams, maxBytes, packing, places), places);
     }
     const requests: ZlibRequest[] = [];
     const placesOf: Places[] = [];
@@ -145,6 +146,12 @@ export class ZlibPool implements ZlibService, Disposable {
     }
     const replies = await this.#run(requests, [...streams, ...places]);
     return replies.flatMap((reply, index) => unpackedParts(reply, placesOf[index]));
+  }
+
+  #here(): Promise<ZlibPieces> {
+    return this.#pieces ??= import("./zlib_pieces.ts").then((module) =>
+      new module.ZlibPieces()
+    );
   }
 
   #check(pieceBytes: number): void {

@@ -6,7 +6,8 @@
 import { nativeBytes } from "../../ffi/memory.ts";
 import type { PieceChecksum } from "../core/zlib.ts";
 import type { StreamPacking } from "./zlib_engine.ts";
-import { type JoinedPieces, type PackForm, ZlibPieces } from "./zlib_pieces.ts";
+import type { JoinedPieces, PackForm } from "./zlib_parts.ts";
+import { ZlibPieces } from "./zlib_pieces.ts";
 
 /** Bytes that another thread owns, and leaves as they are until the answer. */
 export interface ForeignBytes {

@@ -1,8 +1,8 @@
 /** Btrfs on-disk format, section "Superblock", https://btrfs.readthedocs.io/en/latest/dev/On-disk-format.html */
 import { createHash } from "node:crypto";
-import type { ProbeInput, ProbeScore } from "../core/block.ts";
+import type { BlockSource, ProbeInput, ProbeScore } from "../core/block.ts";
 import { hasAscii, toHex, uuidText, viewOf } from "../core/bytes.ts";
-import { btrfsUsedRanges } from "./btrfs/btrfs_used_ranges.ts";
+import type { Range } from "../core/range.ts";
 import { crc32c } from "./checksum.ts";
 import {
   type FileSystem,
@@ -28,7 +28,9 @@ export const btrfs: FileSystem = {
   title: "Btrfs",
   probe,
   identify,
-  usedRanges: btrfsUsedRanges,
+  async usedRanges(volume: BlockSource): Promise<readonly Range[]> {
+    return await (await import("./btrfs/btrfs_used_ranges.ts")).btrfsUsedRanges(volume);
+  },
 };
 
 function superblockOf(head: Uint8Array): Uint8Array | undefined {

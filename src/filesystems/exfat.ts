@@ -1,8 +1,8 @@
 /** exFAT specification, sections 3 and 7.3, https://learn.microsoft.com/en-us/windows/win32/fileio/exfat-specification */
 import type { BlockSource, ProbeInput, ProbeScore } from "../core/block.ts";
 import { readBytes, utf16Text } from "../core/bytes.ts";
+import type { Range } from "../core/range.ts";
 import { isBootChecksumRight, parseExfatBootSector } from "./exfat/exfat_boot_sector.ts";
-import { exfatUsedRanges } from "./exfat/exfat_used_ranges.ts";
 import {
   type FileSystem,
   type FileSystemIdentity,
@@ -27,7 +27,9 @@ export const exfat: FileSystem = {
   probe,
   identify,
   readLabel,
-  usedRanges: exfatUsedRanges,
+  async usedRanges(volume: BlockSource): Promise<readonly Range[]> {
+    return await (await import("./exfat/exfat_used_ranges.ts")).exfatUsedRanges(volume);
+  },
 };
 
 function probe(input: ProbeInput): ProbeScore {

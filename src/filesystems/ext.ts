@@ -1,8 +1,8 @@
 /** ext4 data structures, section "The Super Block", https://docs.kernel.org/filesystems/ext4/super.html */
-import type { ProbeInput, ProbeScore } from "../core/block.ts";
+import type { BlockSource, ProbeInput, ProbeScore } from "../core/block.ts";
 import { uuidText, viewOf } from "../core/bytes.ts";
+import type { Range } from "../core/range.ts";
 import { crc32c } from "./checksum.ts";
-import { extUsedRanges } from "./ext/ext_used_ranges.ts";
 import {
   type FileSystem,
   type FileSystemIdentity,
@@ -44,7 +44,9 @@ export const ext: FileSystem = {
   title: "ext2/3/4",
   probe,
   identify,
-  usedRanges: extUsedRanges,
+  async usedRanges(volume: BlockSource): Promise<readonly Range[]> {
+    return await (await import("./ext/ext_used_ranges.ts")).extUsedRanges(volume);
+  },
 };
 
 interface ExtSuperblock {

@@ -1,8 +1,8 @@
 /** FAT specification 1.03, section "FAT Directory Structure", https://download.microsoft.com/download/1/6/1/161ba512-40e2-4cc9-843a-923143f3456c/fatgen103.doc */
 import type { BlockSource, ProbeInput, ProbeScore } from "../core/block.ts";
 import { asciiText, readBytes } from "../core/bytes.ts";
+import type { Range } from "../core/range.ts";
 import { parseFatBootSector } from "./fat/fat_boot_sector.ts";
-import { fatUsedRanges } from "./fat/fat_used_ranges.ts";
 import {
   type FileSystem,
   type FileSystemIdentity,
@@ -27,7 +27,9 @@ export const fat: FileSystem = {
   probe,
   identify,
   readLabel,
-  usedRanges: fatUsedRanges,
+  async usedRanges(volume: BlockSource): Promise<readonly Range[]> {
+    return await (await import("./fat/fat_used_ranges.ts")).fatUsedRanges(volume);
+  },
 };
 
 function probe(input: ProbeInput): ProbeScore {

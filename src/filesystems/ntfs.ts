@@ -2,6 +2,7 @@
 import type { BlockSource, ProbeInput, ProbeScore } from "../core/block.ts";
 import { readBytes, utf16Text } from "../core/bytes.ts";
 import { FormatError } from "../core/errors.ts";
+import type { Range } from "../core/range.ts";
 import {
   type FileSystem,
   type FileSystemIdentity,
@@ -11,7 +12,6 @@ import {
 import { VOLUME_NAME } from "./ntfs/attribute.ts";
 import { parseFileRecord } from "./ntfs/file_record.ts";
 import { parseNtfsBoot } from "./ntfs/ntfs_boot.ts";
-import { ntfsUsedRanges } from "./ntfs/ntfs_used_ranges.ts";
 
 const VOLUME_RECORD = 3;
 
@@ -22,7 +22,9 @@ export const ntfs: FileSystem = {
   probe,
   identify,
   readLabel,
-  usedRanges: ntfsUsedRanges,
+  async usedRanges(volume: BlockSource): Promise<readonly Range[]> {
+    return await (await import("./ntfs/ntfs_used_ranges.ts")).ntfsUsedRanges(volume);
+  },
 };
 
 function probe(input: ProbeInput): ProbeScore {

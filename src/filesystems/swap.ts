@@ -1,6 +1,7 @@
 /** Linux swap area, union swap_header, https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/linux/swap.h */
-import type { ProbeInput, ProbeScore } from "../core/block.ts";
+import type { BlockSource, ProbeInput, ProbeScore } from "../core/block.ts";
 import { uuidText } from "../core/bytes.ts";
+import type { Range } from "../core/range.ts";
 import {
   type FileSystem,
   type FileSystemIdentity,
@@ -9,7 +10,6 @@ import {
   notRecognised,
 } from "./file_system.ts";
 import { parseSwapHeader, type SwapKind, swapSignatures } from "./swap/swap_header.ts";
-import { swapUsedRanges } from "./swap/swap_used_ranges.ts";
 
 /** Swap space of Linux. */
 export const swap: FileSystem = {
@@ -17,7 +17,9 @@ export const swap: FileSystem = {
   title: "Linux swap",
   probe,
   identify,
-  usedRanges: swapUsedRanges,
+  async usedRanges(volume: BlockSource): Promise<readonly Range[]> {
+    return await (await import("./swap/swap_used_ranges.ts")).swapUsedRanges(volume);
+  },
 };
 
 function kindOf(head: Uint8Array): SwapKind | undefined {

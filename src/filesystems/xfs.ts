@@ -1,6 +1,7 @@
 /** XFS Algorithms & Data Structures, section "Superblocks", https://mirrors.edge.kernel.org/pub/linux/utils/fs/xfs/docs/xfs_filesystem_structure.pdf */
-import type { ProbeInput, ProbeScore } from "../core/block.ts";
+import type { BlockSource, ProbeInput, ProbeScore } from "../core/block.ts";
 import { hasAscii, uuidText, viewOf } from "../core/bytes.ts";
+import type { Range } from "../core/range.ts";
 import { crc32c, withoutField } from "./checksum.ts";
 import {
   type FileSystem,
@@ -9,7 +10,6 @@ import {
   labelText,
   notRecognised,
 } from "./file_system.ts";
-import { xfsUsedRanges } from "./xfs/xfs_used_ranges.ts";
 
 // At 0, big endian:
 //   0  4 sb_magicnum, "XFSB"
@@ -29,7 +29,9 @@ export const xfs: FileSystem = {
   title: "XFS",
   probe,
   identify,
-  usedRanges: xfsUsedRanges,
+  async usedRanges(volume: BlockSource): Promise<readonly Range[]> {
+    return await (await import("./xfs/xfs_used_ranges.ts")).xfsUsedRanges(volume);
+  },
 };
 
 interface XfsSuperblock {

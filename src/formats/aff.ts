@@ -5,8 +5,6 @@
  * AFM and AFD images, encrypted ones and LZMA are refused; signatures are not checked.
  */
 import type { BlockSource, ProbeInput, ProbeScore } from "../core/block.ts";
-import { createAff } from "./aff/aff_writer.ts";
-import { openAff } from "./aff/open_aff.ts";
 import { hasAffHeader } from "./aff/segments.ts";
 import type {
   ImageFormat,
@@ -26,10 +24,10 @@ export const aff: ImageFormat & Required<Pick<ImageFormat, "create">> = {
   probe({ head }: ProbeInput): ProbeScore {
     return hasAffHeader(head) ? "exact" : "no";
   },
-  open(file: BlockSource, options: OpenOptions = {}): Promise<OpenedImage> {
-    return openAff(file, options);
+  async open(file: BlockSource, options: OpenOptions = {}): Promise<OpenedImage> {
+    return await (await import("./aff/open_aff.ts")).openAff(file, options);
   },
-  create(output: ImageOutput, plan: ImagePlan): ImageWriter {
-    return createAff(output, plan);
+  async create(output: ImageOutput, plan: ImagePlan): Promise<ImageWriter> {
+    return (await import("./aff/aff_writer.ts")).createAff(output, plan);
   },
 };

@@ -4,8 +4,6 @@
  * Written so that every program unpacks it, and that this one reads it in any order.
  */
 import type { BlockSource, ProbeInput, ProbeScore } from "../core/block.ts";
-import { createGzip } from "./gzip/gzip_writer.ts";
-import { openGzip } from "./gzip/open_gzip.ts";
 import type {
   ImageFormat,
   ImageOutput,
@@ -28,10 +26,10 @@ export const gzip: ImageFormat & Required<Pick<ImageFormat, "create">> = {
       ((head[3] ?? 0xff) & 0xe0) === 0;
     return isGzip ? "exact" : "no";
   },
-  open(file: BlockSource, options: OpenOptions = {}): Promise<OpenedImage> {
-    return openGzip(file, options);
+  async open(file: BlockSource, options: OpenOptions = {}): Promise<OpenedImage> {
+    return await (await import("./gzip/open_gzip.ts")).openGzip(file, options);
   },
-  create(output: ImageOutput, plan: ImagePlan): ImageWriter {
-    return createGzip(output, plan);
+  async create(output: ImageOutput, plan: ImagePlan): Promise<ImageWriter> {
+    return (await import("./gzip/gzip_writer.ts")).createGzip(output, plan);
   },
 };

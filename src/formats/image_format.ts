@@ -177,7 +177,7 @@ export interface ImageFormat {
    */
   open(file: BlockSource, options?: OpenOptions): Promise<OpenedImage>;
   /** Begins an image; absent where a format is only read. `output` stays the caller's. */
-  create?(output: ImageOutput, plan: ImagePlan): ImageWriter;
+  create?(output: ImageOutput, plan: ImagePlan): Promise<ImageWriter>;
 }
 
 /** Writes an image. */

@@ -20,7 +20,9 @@ export const raw: ImageFormat & Required<Pick<ImageFormat, "create">> = {
   open(file: BlockSource): Promise<OpenedImage> {
     return Promise.resolve({ media: file, metadata: [], findings: [] });
   },
-  create(output: ImageOutput, plan: ImagePlan): ImageWriter {
+  // Async, so that what is thrown is a rejection.
+  // deno-lint-ignore require-await
+  async create(output: ImageOutput, plan: ImagePlan): Promise<ImageWriter> {
     return new RawWriter(output, plan);
   },
 };

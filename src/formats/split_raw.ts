@@ -52,7 +52,9 @@ export const splitRaw: ImageFormat & Required<Pick<ImageFormat, "create">> = {
       files: segments.map((segment) => segment.name),
     };
   },
-  create(output: ImageOutput, plan: ImagePlan): ImageWriter {
+  // Async, so that what is thrown is a rejection.
+  // deno-lint-ignore require-await
+  async create(output: ImageOutput, plan: ImagePlan): Promise<ImageWriter> {
     return new SplitRawWriter(output, plan);
   },
 };

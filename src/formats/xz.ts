@@ -7,7 +7,6 @@ import type { BlockSource, ProbeInput, ProbeScore } from "../core/block.ts";
 import type { ImageFormat, OpenedImage, OpenOptions } from "./image_format.ts";
 import { openPackedStream } from "./packed/packed_stream.ts";
 import { packedHead, withoutChecksum } from "./packed/without_checksum.ts";
-import { xzContentBytes } from "./packed/xz_content_bytes.ts";
 
 const MAGIC: readonly number[] = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00];
 
@@ -19,6 +18,7 @@ export const xz: ImageFormat = {
     return MAGIC.every((byte, index) => head[index] === byte) ? "exact" : "no";
   },
   async open(file: BlockSource, options: OpenOptions = {}): Promise<OpenedImage> {
+    const { xzContentBytes } = await import("./packed/xz_content_bytes.ts");
     const contentBytes = await xzContentBytes(file);
     const image = await openPackedStream(file, "xz", { ...options, contentBytes });
     return await hasCheck(file) ? image : withoutChecksum(image);

@@ -13,9 +13,7 @@ import type {
   OpenedImage,
   OpenOptions,
 } from "./image_format.ts";
-import { openZip } from "./zip/open_zip.ts";
 import { END_SIGNATURE, LOCAL_SIGNATURE } from "./zip/records.ts";
-import { createZip } from "./zip/zip_writer.ts";
 
 export const zip: ImageFormat & Required<Pick<ImageFormat, "create">> = {
   id: "zip",
@@ -30,10 +28,10 @@ export const zip: ImageFormat & Required<Pick<ImageFormat, "create">> = {
     const signature = viewOf(head).getUint32(0, true);
     return signature === LOCAL_SIGNATURE || signature === END_SIGNATURE ? "exact" : "no";
   },
-  open(file: BlockSource, options: OpenOptions = {}): Promise<OpenedImage> {
-    return openZip(file, options);
+  async open(file: BlockSource, options: OpenOptions = {}): Promise<OpenedImage> {
+    return await (await import("./zip/open_zip.ts")).openZip(file, options);
   },
-  create(output: ImageOutput, plan: ImagePlan): ImageWriter {
-    return createZip(output, plan);
+  async create(output: ImageOutput, plan: ImagePlan): Promise<ImageWriter> {
+    return (await import("./zip/zip_writer.ts")).createZip(output, plan);
   },
 };

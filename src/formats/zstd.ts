@@ -13,8 +13,6 @@ import type {
 } from "./image_format.ts";
 import { firstFrameMagic } from "./packed/frame_magic.ts";
 import { FRAME_MAGIC, skippableBytes } from "./zstd/frames.ts";
-import { openZstd } from "./zstd/open_zstd.ts";
-import { createZstd } from "./zstd/zstd_writer.ts";
 
 export const zstd: ImageFormat & Required<Pick<ImageFormat, "create">> = {
   id: "zstd",
@@ -29,10 +27,10 @@ export const zstd: ImageFormat & Required<Pick<ImageFormat, "create">> = {
     // Nothing but frames that are skipped: LZ4 has the same.
     return magic === undefined && skippableBytes(head) !== undefined ? "maybe" : "no";
   },
-  open(file: BlockSource, options: OpenOptions = {}): Promise<OpenedImage> {
-    return openZstd(file, options);
+  async open(file: BlockSource, options: OpenOptions = {}): Promise<OpenedImage> {
+    return await (await import("./zstd/open_zstd.ts")).openZstd(file, options);
   },
-  create(output: ImageOutput, plan: ImagePlan): ImageWriter {
-    return createZstd(output, plan);
+  async create(output: ImageOutput, plan: ImagePlan): Promise<ImageWriter> {
+    return (await import("./zstd/zstd_writer.ts")).createZstd(output, plan);
   },
 };

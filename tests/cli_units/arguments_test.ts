@@ -1,8 +1,10 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { parseCommandLine, type Request } from "../../src/cli/arguments.ts";
 import type { Command, Invocation } from "../../src/commands/command.ts";
-import { COMMANDS } from "../../src/commands/registry.ts";
+import { loadCommands } from "../../src/commands/registry.ts";
 import { ImagingError } from "../../src/core/errors.ts";
+
+const COMMANDS = await loadCommands();
 
 function command(
   name: string,

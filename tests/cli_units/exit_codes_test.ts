@@ -2,7 +2,9 @@ import { assertEquals } from "@std/assert";
 import { EXIT_BUG, EXIT_OF_ERROR, EXIT_OF_OUTCOME } from "../../src/cli/exit_codes.ts";
 import { programHelp } from "../../src/cli/help.ts";
 import { type Outcome, worstOutcome } from "../../src/commands/command.ts";
-import { COMMANDS } from "../../src/commands/registry.ts";
+import { loadCommands } from "../../src/commands/registry.ts";
+
+const COMMANDS = await loadCommands();
 
 /** The rows "| code | meaning |" of a file, behind a heading. */
 async function tableOf(path: string, heading: string): Promise<Record<string, string>> {

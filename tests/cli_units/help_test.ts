@@ -1,7 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { GLOBAL_OPTIONS } from "../../src/cli/arguments.ts";
 import { commandHelp, programHelp } from "../../src/cli/help.ts";
-import { COMMANDS } from "../../src/commands/registry.ts";
+import { loadCommands } from "../../src/commands/registry.ts";
+
+const COMMANDS = await loadCommands();
 
 /** What a terminal of the usual width shows without a break, as help.ts promises. */
 const WIDTH = 88;
@@ -60,4 +62,13 @@ for (const command of COMMANDS) {
 Deno.test("verbs and their aliases are named once", () => {
   const names = COMMANDS.flatMap(({ name, aliases }) => [name, ...aliases]);
   assertEquals(new Set(names).size, names.length);
+});
+
+Deno.test("a verb is loaded alone, by its name and by each of its aliases", async () => {
+  for (const command of COMMANDS) {
+    for (const name of [command.name, ...command.aliases]) {
+      assertEquals(await loadCommands(name), [command], name);
+    }
+  }
+  assertEquals(await loadCommands("nothing"), COMMANDS);
 });

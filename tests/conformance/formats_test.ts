@@ -64,7 +64,7 @@ async function write(
     : undefined;
   const output = new MemoryOutput(delay === undefined ? {} : { delay });
   const size = options.known ? bytes.length : Infinity;
-  const writer = format.create?.(output, { size, sparse: options.sparse, zlib: ZLIB });
+  const writer = await format.create?.(output, { size, sparse: options.sparse, zlib: ZLIB });
   if (writer === undefined) throw new Error(`${format.id} cannot be written`);
   const source = new FaultySource({
     map: new RangeMap({ offset: 0, length: bytes.length }, "+"),

@@ -64,7 +64,7 @@ Deno.test({
     const pageBytes = 4 * 1024 * 1024;
     const content = mixedPages(2 * pageBytes + pageBytes / 2 + 100, pageBytes, 4);
     const output = new MemoryOutput();
-    const writer = aff.create(output, {
+    const writer = await aff.create(output, {
       size: content.length,
       sparse: true,
       zlib: nodeZlib,

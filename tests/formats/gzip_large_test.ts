@@ -75,7 +75,7 @@ async function writeLarge(
   plan: Partial<ImagePlan> = {},
 ): Promise<void> {
   await using output = new SparseOutput(path);
-  const writer = format.create(output, { size: SIZE, sparse: true, zlib: POOL, ...plan });
+  const writer = await format.create(output, { size: SIZE, sparse: true, zlib: POOL, ...plan });
   for (let at = 0; at < SIZE; at += CHUNK) {
     await writer.consume(makeChunk(at, contentAt(at)));
   }

@@ -28,7 +28,7 @@ export type CreateImage = (
   output: ImageOutput,
   plan: ImagePlan,
   pieceBytes?: number,
-) => ImageWriter;
+) => ImageWriter | Promise<ImageWriter>;
 
 /** How an image is written in a test. */
 export interface WriteOptions extends Partial<ImagePlan> {
@@ -44,7 +44,7 @@ export async function writeImage(
   options: WriteOptions = {},
 ): Promise<Bytes> {
   const { chunkBytes = 4 * MIB, output = new MemoryOutput(), pieceBytes, ...plan } = options;
-  const writer = create(output, {
+  const writer = await create(output, {
     size: content.length,
     sparse: true,
     zlib: POOL,

@@ -46,7 +46,7 @@ async function write(
       chunkBytes,
       onBad: "fail",
     }),
-    consumers: [raw.create(output, { size, sparse })],
+    consumers: [await raw.create(output, { size, sparse })],
     chunkBytes,
   });
   return summary;
@@ -132,7 +132,7 @@ Deno.test("a file resumed after a crash becomes right, whatever lies beyond its 
       initial.set(content.subarray(offset, offset + length), offset);
     }
     const output = new MemoryOutput({ initial, delay: randomDelays(seed) });
-    const tracked = new TrackedConsumer(raw.create(output, { size, sparse: true }), {
+    const tracked = new TrackedConsumer(await raw.create(output, { size, sparse: true }), {
       map,
       intervalMilliseconds: 1,
       save(saved): Promise<void> {
@@ -164,7 +164,7 @@ Deno.test("a file resumed after a crash becomes right, whatever lies beyond its 
 
 Deno.test("a sync makes durable what was taken, holes at the end included", async () => {
   const output = new MemoryOutput();
-  const writer = raw.create(output, { size: 10 * BLOCK, sparse: true });
+  const writer = await raw.create(output, { size: 10 * BLOCK, sparse: true });
   const content = patternBytes(4 * BLOCK).fill(0, 2 * BLOCK);
   await writer.consume(makeChunk(0, content.slice(0, 2 * BLOCK)));
   await writer.sync();
@@ -179,7 +179,7 @@ Deno.test("a sync in the middle of writes cuts nothing off", async () => {
   for (let seed = 1; seed <= 20; seed++) {
     const content = withZeros(12 * BLOCK, seed);
     const output = new MemoryOutput({ delay: randomDelays(seed) });
-    const writer = raw.create(output, { size: content.length, sparse: true });
+    const writer = await raw.create(output, { size: content.length, sparse: true });
     const work: Promise<void>[] = [];
     for (let at = 0; at < content.length; at += BLOCK) {
       work.push(writer.consume(makeChunk(at, content.slice(at, at + BLOCK))));
@@ -194,7 +194,7 @@ Deno.test("a sync in the middle of writes cuts nothing off", async () => {
 Deno.test("a sync of a resumed file does not cut what lies behind", async () => {
   const initial = patternBytes(8 * BLOCK);
   const output = new MemoryOutput({ initial });
-  const writer = raw.create(output, { size: 10 * BLOCK, sparse: true });
+  const writer = await raw.create(output, { size: 10 * BLOCK, sparse: true });
   await writer.consume(makeChunk(0, initial.slice(0, BLOCK)));
   await writer.sync();
   assertBytes(output.durable, initial);
@@ -214,7 +214,7 @@ Deno.test("a write that fails is told once all writes of the chunk have ended", 
   const output = new MemoryOutput({
     delay: (call) => call === 0 ? Promise.reject(error) : gate.promise,
   });
-  const writer = raw.create(output, { size: 3 * BLOCK, sparse: true });
+  const writer = await raw.create(output, { size: 3 * BLOCK, sparse: true });
   // A hole in the middle makes two writes.
   const consumed = writer.consume(
     makeChunk(0, patternBytes(3 * BLOCK).fill(0, BLOCK, 2 * BLOCK)),

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { MemorySource } from "../../src/blocks/memory.ts";
 import { sequentialPolicy } from "../../src/copy/read_policy.ts";
 import { makeChunk, runCopy } from "../../src/copy/run_copy.ts";
@@ -138,7 +138,12 @@ async function write(
       onBad: "fail",
     }),
     consumers: [
-      splitRaw.create(folder.first, { size: content.length, sparse: true, folder, ...plan }),
+      await splitRaw.create(folder.first, {
+        size: content.length,
+        sparse: true,
+        folder,
+        ...plan,
+      }),
     ],
     chunkBytes,
   });
@@ -215,7 +220,7 @@ Deno.test("what an older run left in the first file is written over, and cut", a
 Deno.test("files have the planned size, also where less came", async () => {
   const folder = new MemoryFolder();
   const plan = { size: 5 * 1024 + 1, sparse: true, segmentBytes: 1024 };
-  const writer = splitRaw.create(folder.first, { ...plan, folder });
+  const writer = await splitRaw.create(folder.first, { ...plan, folder });
   const content = patternBytes(1500);
   await writer.consume(makeChunk(0, content));
   const { files } = await writer.finish();
@@ -224,7 +229,7 @@ Deno.test("files have the planned size, also where less came", async () => {
   // A failure is told once, however many files wait for it.
   const error = new ImagingError("environment", "cannot write card.002: no space left");
   const full: OutputFolder = { name: "card.001", create: () => Promise.reject(error) };
-  const failing = splitRaw.create(new MemoryOutput(), { ...plan, folder: full });
+  const failing = await splitRaw.create(new MemoryOutput(), { ...plan, folder: full });
   await failing.consume(makeChunk(0, patternBytes(512)));
   assertEquals(await assertRejects(() => failing.finish(), ImagingError), error);
 });
@@ -268,7 +273,7 @@ Deno.test("unless asked otherwise a file has 2 GiB less 1 MiB", async () => {
     create: (name) => Promise.resolve(file(name)),
   };
   const plan = { size: 2_146_435_072 + 512, sparse: true, folder };
-  const writer = splitRaw.create(file("card.001"), plan);
+  const writer = await splitRaw.create(file("card.001"), plan);
   await writer.consume(makeChunk(2_146_435_072 - 512, patternBytes(1024)));
   await writer.finish();
   assertEquals(calls, [
@@ -285,7 +290,7 @@ Deno.test("a sync makes durable what was taken, in whatever files it lies", asyn
     const folder = new MemoryFolder(randomDelays(seed));
     const segmentBytes = 2 * BLOCK + 512 * (seed % 3);
     const plan = { size: content.length, sparse: true, folder, segmentBytes };
-    const writer = splitRaw.create(folder.first, plan);
+    const writer = await splitRaw.create(folder.first, plan);
     const work: Promise<void>[] = [];
     let taken = 0;
     for (let at = 0; at < content.length; at += BLOCK) {
@@ -313,7 +318,7 @@ Deno.test("a file that cannot be made fails the chunk, once nobody uses its byte
   const gate = Promise.withResolvers<void>();
   const error = new ImagingError("environment", "cannot write card.002: no space left");
   const first = new MemoryOutput({ delay: () => gate.promise });
-  const writer = splitRaw.create(first, {
+  const writer = await splitRaw.create(first, {
     size: 4 * BLOCK,
     sparse: false,
     segmentBytes: BLOCK,
@@ -345,7 +350,7 @@ Deno.test("after a sync that failed nothing is called durable any more", async (
     flush: () => fails ? Promise.reject(lost) : memory.flush(),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
-  const writer = splitRaw.create(output, { size: 512, sparse: true });
+  const writer = await splitRaw.create(output, { size: 512, sparse: true });
   await writer.consume(makeChunk(0, patternBytes(512)));
   assertEquals(await assertRejects(() => writer.sync(), WriteError), lost);
   fails = false;
@@ -354,9 +359,9 @@ Deno.test("after a sync that failed nothing is called durable any more", async (
 });
 
 Deno.test("a plan that cannot be carried out is refused before anything is written", async () => {
-  const refused = (plan: Partial<ImagePlan>): ImagingError => {
+  const refused = async (plan: Partial<ImagePlan>): Promise<ImagingError> => {
     const folder = new MemoryFolder();
-    const error = assertThrows(
+    const error = await assertRejects(
       () => splitRaw.create(folder.first, { size: 4096, sparse: true, folder, ...plan }),
       ImagingError,
     );
@@ -364,18 +369,18 @@ Deno.test("a plan that cannot be carried out is refused before anything is writt
     return error;
   };
   for (const segmentBytes of [0, -512, 511, 1000, NaN, Infinity, 2 ** 60]) {
-    assert(refused({ segmentBytes }).hint?.includes("multiple of 512"));
+    assert((await refused({ segmentBytes })).hint?.includes("multiple of 512"));
   }
-  assert(refused({ segmentBytes: 512, sectorSize: 4096 }).hint?.includes("4096"));
+  assert((await refused({ segmentBytes: 512, sectorSize: 4096 })).hint?.includes("4096"));
   for (const name of ["card.img", "card.002", "card.01", "card", "card.001.img"]) {
-    const error = refused({ folder: new MemoryFolder(undefined, name) });
+    const error = await refused({ folder: new MemoryFolder(undefined, name) });
     assert(error.hint?.includes(`${name}.001`), error.hint);
   }
   // One file is all there is.
-  refused({ folder: undefined, segmentBytes: 2048 });
+  await refused({ folder: undefined, segmentBytes: 2048 });
   const alone = new MemoryOutput();
   const plan = { size: Infinity, sparse: true, segmentBytes: 2048 };
-  const writer = splitRaw.create(alone, plan);
+  const writer = await splitRaw.create(alone, plan);
   await writer.consume(makeChunk(0, patternBytes(2048)));
   const error = await assertRejects(
     () => writer.consume(makeChunk(2048, patternBytes(512))),

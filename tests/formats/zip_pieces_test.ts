@@ -125,7 +125,7 @@ for (const [name, create] of Object.entries(CREATE)) {
           slow(() => POOL.pack(bytes, pieceBytes, form)),
       };
       const plan = { size: 40 * KIB, sparse: true, zlib };
-      const writer = create(output, plan, 2 * KIB);
+      const writer = await create(output, plan, 2 * KIB);
       const consume = (at: number): Promise<void> =>
         writer.consume(makeChunk(at * KIB, patternBytes(4 * KIB, { seed: at + 1 })));
       await consume(0);
@@ -144,7 +144,7 @@ for (const [name, create] of Object.entries(CREATE)) {
 
   Deno.test(`${name}: chunks come in order; after a cancellation nothing more is written`, async () => {
     const output = new MemoryOutput();
-    const writer = create(output, { size: 40 * KIB, sparse: true, zlib: POOL }, 2 * KIB);
+    const writer = await create(output, { size: 40 * KIB, sparse: true, zlib: POOL }, 2 * KIB);
     await writer.consume(makeChunk(0, patternBytes(4 * KIB)));
     await assertRejects(
       () => writer.consume(makeChunk(5 * KIB, new Uint8Array(KIB))),

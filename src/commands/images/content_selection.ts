@@ -24,56 +24,23 @@ import { type VolumeUse, volumeUse } from "../../filesystems/identify_file_syste
 import type { SelectionFacts, VolumeFacts } from "../../report/manifest.ts";
 import { sizeText } from "../../report/rate_text.ts";
 import { allocatedEnd, shortenedGpt } from "../../volumes/table_edits.ts";
-import {
-  type CommandContext,
-  firstSet,
-  type Invocation,
-  isSet,
-  type OptionSpec,
-} from "../command.ts";
+import { type CommandContext, firstSet, type Invocation, isSet } from "../command.ts";
 import { type DiskContent, readDiskContent } from "../media/disk_content.ts";
 import { fileSystemText } from "../media/file_system_text.ts";
-import { REPORT_EXTENSIONS, type ReportExtension } from "./report_files.ts";
-
-/** For `read`. */
-export const SELECTION_OPTIONS: readonly OptionSpec[] = [
-  { name: "allocated", help: "only up to the end of the last partition" },
-  { name: "used", help: "only what file systems use: no deleted files" },
-];
-
-/** Of an image that does not hold everything something has to tell what it lacks. */
-export function reportExtensions(
-  invocation: Invocation,
-  selection: ContentSelection | undefined,
-): readonly ReportExtension[] {
-  if (isSet(invocation, "report")) return REPORT_EXTENSIONS;
-  return selection === undefined ? [] : ["json"];
-}
-
-/** What an image is to hold. */
-export interface ContentSelection {
-  /** Closing it closes nothing. */
-  readonly source: BlockSource;
-  readonly facts: SelectionFacts;
-  /** Tells this selection from another of the same source. */
-  readonly key: string;
-  /** What was left out, for the result. */
-  readonly lines: readonly string[];
-}
+import type { ContentSelection } from "./selection_options.ts";
 
 /**
- * What `--allocated` and `--used` say of a source; undefined where neither was given.
+ * What `--allocated` and `--used` say of a source; `name` is the one that was given.
  *
  * @throws {ImagingError} `usage` where the source does not allow it.
  */
-export async function selectContent(
+export async function contentSelection(
+  name: string,
   invocation: Invocation,
   context: CommandContext,
   source: BlockSource,
   location: Location | undefined,
-): Promise<ContentSelection | undefined> {
-  const name = firstSet(invocation, ["allocated", "used"]);
-  if (name === undefined) return undefined;
+): Promise<ContentSelection> {
   checkSource(invocation, source, name);
   context.phase(`looking at what is on ${source.name}`);
   const content = await readDiskContent(source);
@@ -105,11 +72,8 @@ export async function selectContent(
   };
 }
 
-/**
- * What of a source is in use, as far as that is certain: ascending, joined. What is left out
- * nobody needs, also if it should not be zero.
- */
-export async function usedRanges(
+/** As `usedRanges` of selection_options.ts. */
+export async function rangesInUse(
   context: CommandContext,
   source: BlockSource,
   location: Location | undefined,

@@ -127,7 +127,7 @@ async function beginImages(
   try {
     for (const { format, files } of targets) {
       const output = await files.create(files.name);
-      const writer = format.create?.(output, { ...image, ...services, folder: files });
+      const writer = await format.create?.(output, { ...image, ...services, folder: files });
       if (writer === undefined) throw new Error(`The format ${format.id} cannot be written`);
       writers.push(writer);
     }

@@ -6,7 +6,7 @@ import { hashConsumers } from "../../copy/hash_consumers.ts";
 import { sequentialPolicy } from "../../copy/read_policy.ts";
 import { DEFAULT_CHUNK_BYTES, runCopy } from "../../copy/run_copy.ts";
 import type { BlockSource } from "../../core/block.ts";
-import { type Finding, ImagingError } from "../../core/errors.ts";
+import type { Finding } from "../../core/errors.ts";
 import { gapsBetween, type Range } from "../../core/range.ts";
 import type { FileAccess, Host } from "../../devices/device.ts";
 import { findHash } from "../../hashes/registry.ts";
@@ -35,6 +35,7 @@ import { type CommandContext, type Invocation, valueOf } from "../command.ts";
 import type { DiskContent } from "../media/disk_content.ts";
 import { fileSystemText } from "../media/file_system_text.ts";
 import type { OpenedMedium } from "../media/open_medium.ts";
+import { REPORT_EXTENSIONS, type ReportExtension } from "./report_names.ts";
 
 /** An image, as its part of a report. */
 export interface ReportedImage extends Omit<ImageFacts, "files"> {
@@ -73,33 +74,6 @@ export interface ReportInput {
   readonly selection?: SelectionFacts | undefined;
   /** Endings of the files to write; all where it is absent. */
   readonly extensions?: readonly ReportExtension[] | undefined;
-}
-
-/** Endings of the files of a report. */
-export const REPORT_EXTENSIONS = ["json", "txt", "html"] as const;
-
-/** One of them. */
-export type ReportExtension = typeof REPORT_EXTENSIONS[number];
-
-/**
- * Refuses to replace what is there, before anything is read.
- *
- * @throws {ImagingError} `usage`
- */
-export async function checkReportNames(
-  context: CommandContext,
-  basePath: string,
-  replace: boolean,
-  extensions: readonly ReportExtension[] = REPORT_EXTENSIONS,
-): Promise<void> {
-  for (const extension of extensions) {
-    const path = `${basePath}.${extension}`;
-    const { kind } = await context.backend.locate(path);
-    if (kind === "missing" || (kind === "file" && replace)) continue;
-    throw new ImagingError("usage", `cannot write the report ${path}: it exists`, {
-      hint: "move it away, choose another name, or add --force to replace it",
-    });
-  }
 }
 
 const RENDERINGS: Readonly<Record<ReportExtension, (manifest: Manifest) => string>> = {
@@ -197,18 +171,6 @@ function areasOf(part: Range, unreadable: readonly Range[]): AreaFacts[] {
   }));
 }
 
-/** The areas of a map of a part that begins at this byte of the source. */
-export function mapAreas(
-  areas: Iterable<Range & { readonly status: AreaFacts["state"] }>,
-  begin: number,
-): AreaFacts[] {
-  return [...areas].map(({ offset, length, status }) => ({
-    offsetBytes: begin + offset,
-    lengthBytes: length,
-    state: status,
-  }));
-}
-
 function sourceFacts({ source, location }: OpenedMedium): SourceFacts {
   const disk = location?.kind === "device" ? location.disk : undefined;
   const isPartition = location?.kind === "device" && location.partition !== undefined;
@@ -281,9 +243,4 @@ async function fileDigest(context: CommandContext, file: BlockSource): Promise<F
   });
   if (digest === undefined) throw new Error(`No digest was made of ${file.name}`);
   return { algorithm: "sha256", hex: digest.hex };
-}
-
-/** Where a place of a part lies on the whole. */
-export function onSource(ranges: readonly Range[], begin: number): Range[] {
-  return ranges.map((range) => ({ offset: begin + range.offset, length: range.length }));
 }

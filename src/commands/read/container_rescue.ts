@@ -268,7 +268,7 @@ export class ContainerRescue implements AsyncDisposable {
     const { size } = source;
     let stage = partial.savedStage ?? COPYING;
     const tracked = new TrackedConsumer<ImageSummary>(
-      raw.create(partial.file, { size, sparse }),
+      await raw.create(partial.file, { size, sparse }),
       { map, save: (durable) => partial.saveMap(durable, stage), intervalMilliseconds },
     );
     const domain = [{ offset: from, length: size - from }];

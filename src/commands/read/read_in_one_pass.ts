@@ -34,7 +34,7 @@ import {
   reportExtensions,
   selectContent,
   usedRanges,
-} from "../images/content_selection.ts";
+} from "../images/selection_options.ts";
 import { rescueFor, rescueNames, type RescueRemains } from "./container_rescue.ts";
 import { rawPathOf, writeDigestFiles } from "../images/digest_files.ts";
 import { evidenceOf, packingOptions } from "../images/evidence_options.ts";
@@ -50,7 +50,8 @@ import {
 } from "../images/make_images.ts";
 import { chosenPart, closedInTime, openMedium } from "../media/open_medium.ts";
 import { checkDestination, checkNames, warnAboutSelf } from "./read_destination.ts";
-import { checkReportNames, mapAreas, onSource, writeReport } from "../images/report_files.ts";
+import type { ReportedImage } from "../images/report_files.ts";
+import { checkReportNames, mapAreas, onSource } from "../images/report_names.ts";
 import { identityOf } from "../rescue/rescue_map.ts";
 import {
   checkInOrder,
@@ -240,7 +241,7 @@ export async function readInOnePass(
     remains,
   };
   const reports = reportFiles.length > 0
-    ? await writeReport({
+    ? await (await import("../images/report_files.ts")).writeReport({
       extensions: reportFiles,
       selection: selection?.facts,
       context,
@@ -303,7 +304,7 @@ function hashFacts({ made, again }: OnePass): HashFacts[] {
 function reportedImage(
   context: CommandContext,
   { target, summary, error }: MadeImage,
-): Parameters<typeof writeReport>[0]["images"][number] {
+): ReportedImage {
   const { path, format, files } = target;
   const folder = folderPrefix(context.backend.host.paths, path);
   return {

@@ -7,7 +7,7 @@ import type { HashAlgorithm } from "../../hashes/hash_algorithm.ts";
 import { rangeLines, rangesJson } from "../../report/ranges_text.ts";
 import { rateText, sizeText } from "../../report/rate_text.ts";
 import type { CommandContext, CommandResult } from "../command.ts";
-import type { ContentSelection } from "../images/content_selection.ts";
+import type { ContentSelection } from "../images/selection_options.ts";
 import { digestLines, digestsJson } from "../media/hash_medium.ts";
 import { againLines, hasChanged } from "./read_extras.ts";
 

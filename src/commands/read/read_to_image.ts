@@ -19,7 +19,7 @@ import type { CommandResult } from "../command.ts";
 import { copyInOrder, unfinished } from "../rescue/copy_in_order.ts";
 import { writeDigestFiles } from "../images/digest_files.ts";
 import { mapImage } from "../images/bmap_files.ts";
-import type { ContentSelection } from "../images/content_selection.ts";
+import type { ContentSelection } from "../images/selection_options.ts";
 import { hashMedium } from "../media/hash_medium.ts";
 import { saveAfterFailure } from "../rescue/last_save.ts";
 import type { PartialImage } from "./partial_image.ts";
@@ -84,7 +84,10 @@ export async function readToImage(job: ReadJob, target: ReadTarget): Promise<Com
   context.whenCancelled(
     map === undefined ? `what came is in ${partPath}` : goOnHint(partial),
   );
-  const writer = format.create?.(partial.file, { size: source.size, sparse: target.sparse });
+  const writer = await format.create?.(partial.file, {
+    size: source.size,
+    sparse: target.sparse,
+  });
   if (writer === undefined) throw new Error(`The format ${format.id} cannot be written`);
   const { summary, digests, bad } = map === undefined
     ? await copyStream(job, writer)

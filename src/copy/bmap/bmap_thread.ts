@@ -2,7 +2,7 @@ import { addressOf } from "../../../ffi/memory.ts";
 import type { Chunk } from "../../core/block.ts";
 import type { FoundMap } from "./bmap_build.ts";
 import type { CheckedMap, WrongRange } from "./bmap_check.ts";
-import { type BmapJob, bmapJob, type BmapTask } from "./bmap_job.ts";
+import type { BmapJob, BmapTask } from "./bmap_job.ts";
 import type { BmapReply, BmapRequest } from "./bmap_worker.ts";
 import { THREAD_THRESHOLD_BYTES } from "../hash_consumers.ts";
 
@@ -15,27 +15,23 @@ export interface BmapWork extends Disposable {
 
 /** Begins a task: on a thread of its own, or on this one when there is little to do. */
 export function beginBmapWork(task: BmapTask, totalBytes: number): BmapWork {
-  return totalBytes < THREAD_THRESHOLD_BYTES
-    ? new LocalBmapWork(bmapJob(task))
-    : new BmapThread(task);
+  return totalBytes < THREAD_THRESHOLD_BYTES ? new LocalBmapWork(task) : new BmapThread(task);
 }
 
 class LocalBmapWork implements BmapWork {
-  readonly #job: BmapJob;
+  readonly #job: Promise<BmapJob>;
 
-  constructor(job: BmapJob) {
-    this.#job = job;
+  constructor(task: BmapTask) {
+    this.#job = import("./bmap_job.ts").then(({ bmapJob }) => bmapJob(task));
   }
 
-  // Async, so that what is thrown is a rejection.
-  // deno-lint-ignore require-await
   async add({ offset, bytes, bad }: Chunk): Promise<WrongRange | undefined> {
-    return this.#job.add(offset, bytes, bad);
+    // Continuations of one promise run in the order in which they were added.
+    return (await this.#job).add(offset, bytes, bad);
   }
 
-  // deno-lint-ignore require-await
   async finish(): Promise<FoundMap | CheckedMap> {
-    return this.#job.finish();
+    return (await this.#job).finish();
   }
 
   [Symbol.dispose](): void {}

@@ -2,8 +2,8 @@
  * EWF, version 1, as EnCase 1 to 7, FTK Imager, SMART, linen and libewf write it,
  * https://github.com/libyal/libewf/blob/main/documentation/Expert%20Witness%20Compression%20Format%20(EWF).asciidoc
  */
-import type { BlockSource, ProbeInput, ProbeScore } from "../../core/block.ts";
-import { hasAscii, readBytes } from "../../core/bytes.ts";
+import type { BlockSource } from "../../core/block.ts";
+import { readBytes } from "../../core/bytes.ts";
 import { type Finding, FormatError } from "../../core/errors.ts";
 import { intersection, mergeRanges, type Range } from "../../core/range.ts";
 import { plural } from "../../core/units.ts";
@@ -15,28 +15,8 @@ import { EwfMedia } from "./ewf_media.ts";
 import { measureMedium } from "./ewf_measure.ts";
 import { evidenceOf, mergedHeaders, metadataRows } from "./ewf_metadata.ts";
 import { openSegments } from "./ewf_open_segments.ts";
-import { hasEwfSignature } from "./ewf_sections.ts";
+import { relativeOf } from "./ewf_probe.ts";
 import { SegmentFiles } from "./ewf_segments.ts";
-
-/** What else EnCase and FTK Imager write under like names, by its first bytes. */
-const RELATIVES: ReadonlyMap<string, string> = new Map([
-  ["LVF\x09\x0d\x0a", "logical evidence (.L01)"],
-  ["EVF2\x0d\x0a", "version 2 of EWF (.Ex01)"],
-  ["LEF2\x0d\x0a", "logical evidence, version 2 (.Lx01)"],
-  ["ADCRYPT\0", "encrypted by FTK Imager"],
-]);
-
-/** Is it a segment of EWF? Also sure of relatives of it, which cannot be opened. */
-export function probeEwf({ head }: ProbeInput): ProbeScore {
-  return hasEwfSignature(head) || relativeOf(head) !== undefined ? "exact" : "no";
-}
-
-function relativeOf(head: Uint8Array): string | undefined {
-  for (const [signature, title] of RELATIVES) {
-    if (hasAscii(head, 0, signature)) return title;
-  }
-  return undefined;
-}
 
 /**
  * Opens an EWF image by its first segment; the others are looked for in the folder. When
