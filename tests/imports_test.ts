@@ -9,7 +9,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "ffi": [],
   "src/core": [],
   "src/blocks": ["src/core"],
-  "src/hashes": ["src/core"],
+  "src/hashes": ["src/core", "ffi"],
   "src/volumes": ["src/core", "src/blocks"],
   "src/filesystems": ["src/core", "src/blocks"],
   "src/formats": ["src/core", "src/blocks", "src/hashes"],

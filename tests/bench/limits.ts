@@ -12,13 +12,14 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
 }
 
-/** A program that hashes so many bytes of memory, on one core. */
+/** A program that hashes so many bytes of memory, on one core, as sectorshot does. */
 export function digestProgram(name: string, size: number): string {
-  return `import { createHash } from "node:crypto";
+  const hashes = JSON.stringify(new URL("../../src/hashes/all.ts", import.meta.url).href);
+  return `import { ${name} } from ${hashes};
     const bytes = new Uint8Array(4 * 1024 * 1024);
-    const hash = createHash("${name}");
-    for (let left = ${size}; left > 0; left -= bytes.length) hash.update(bytes);
-    hash.digest();`;
+    const hasher = await ${name}.create();
+    for (let left = ${size}; left > 0; left -= bytes.length) hasher.update(bytes);
+    hasher.digest();`;
 }
 
 /** A program that packs a file in pieces of 32 KiB on one core, zeros and noise left out. */

@@ -30,6 +30,21 @@ Deno.test("one thread computes one digest after the other", async () => {
   }
 });
 
+Deno.test("threads that are ended in the middle of a digest do no harm to the next", async () => {
+  const bytes = patternBytes(4 * 1024 * 1024);
+  for (const algorithm of ["md5", "sha512", "md5", "sha512"]) {
+    using thread = new HashThread(algorithm);
+    thread.start();
+    await thread.update(bytes);
+    thread.update(bytes).catch(() => {});
+  }
+  using thread = new HashThread("md5");
+  thread.start();
+  await thread.update(new TextEncoder().encode("abc"));
+  // RFC 1321, appendix A.5.
+  assertEquals(toHex(await thread.digest()), "900150983cd24fb0d6963f7d28e17f72");
+});
+
 Deno.test("whoever asks a thread that has died is told so, and does not wait", async () => {
   using thread = new HashThread("no such hash");
   thread.start();

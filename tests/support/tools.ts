@@ -36,17 +36,34 @@ export function isRoot(): boolean {
   return new TextDecoder().decode(stdout).trim() === "0";
 }
 
+/** Can a library of Linux be opened by its name? */
+function hasLibrary(name: string): boolean {
+  if (Deno.build.os !== "linux") return false;
+  try {
+    Deno.dlopen(name, {}).close();
+    return true;
+  } catch (error) {
+    if (error instanceof Error && error.message.startsWith("Could not open library")) {
+      return false;
+    }
+    throw error;
+  }
+}
+
+function isThere(tool: string): boolean {
+  if (tool === "root") return isRoot();
+  return /\.so\.\d+$/.test(tool) ? hasLibrary(tool) : toolPath(tool) !== undefined;
+}
+
 /**
  * For `ignore` of a test: true when one of these tools is missing ("root" stands for
- * the user root). Says on stderr which.
+ * the user root, "libcrypto.so.3" for a library). Says on stderr which.
  *
  * @throws {Error} when something is missing and SECTORSHOT_REQUIRE is "all": where
  * everything must be tested, nothing is ignored.
  */
 export function needs(...tools: string[]): boolean {
-  const missing = tools.filter((tool) =>
-    tool === "root" ? !isRoot() : toolPath(tool) === undefined
-  );
+  const missing = tools.filter((tool) => !isThere(tool));
   if (missing.length === 0) return false;
   const message = `not on this machine: ${missing.join(", ")}`;
   if (Deno.env.get("SECTORSHOT_REQUIRE") === "all") throw new Error(message);

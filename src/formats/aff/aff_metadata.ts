@@ -9,7 +9,7 @@ import { toHex, viewOf } from "../../core/bytes.ts";
 import type { Finding } from "../../core/errors.ts";
 import { formatCount, formatDuration, plural } from "../../core/units.ts";
 import type { HashAlgorithm } from "../../hashes/hash_algorithm.ts";
-import { md5, sha1, sha256 } from "../../hashes/node_crypto.ts";
+import { md5, sha1, sha256 } from "../../hashes/md5_and_sha.ts";
 import type { Evidence, StoredDigest } from "../image_format.ts";
 import type { SegmentValue } from "./segment_index.ts";
 import { parseQuad, QUAD_BYTES } from "./segments.ts";

@@ -1,7 +1,7 @@
 import type { Bytes } from "../../core/block.ts";
 import { viewOf } from "../../core/bytes.ts";
 import type { ZlibService } from "../../core/zlib.ts";
-import { md5 } from "../../hashes/node_crypto.ts";
+import { md5 } from "../../hashes/md5_and_sha.ts";
 import type { Compression } from "../image_format.ts";
 import { FLAG_PLAIN, FLAG_ZERO, FLAG_ZLIB, FLAG_ZLIB_MAX } from "./page_flags.ts";
 

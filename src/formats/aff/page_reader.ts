@@ -4,7 +4,7 @@ import { DamageError, ImagingError } from "../../core/errors.ts";
 import type { Range } from "../../core/range.ts";
 import type { ZlibService } from "../../core/zlib.ts";
 import type { HashAlgorithm } from "../../hashes/hash_algorithm.ts";
-import { md5, sha1, sha256 } from "../../hashes/node_crypto.ts";
+import { md5, sha1, sha256 } from "../../hashes/md5_and_sha.ts";
 import { FileWindow } from "./file_window.ts";
 import { pageAlgorithm } from "./page_flags.ts";
 import type { SegmentIndex } from "./segment_index.ts";
