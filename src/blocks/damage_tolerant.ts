@@ -1,35 +1,14 @@
-import type { BlockSource, Bytes } from "../core/block.ts";
+import type { Bytes, PlacedRead, SeriesOutcome } from "../core/block.ts";
 import { DamageError } from "../core/errors.ts";
 import { endOf, intersection, mergeRanges, type Range } from "../core/range.ts";
+import { ForwardingSource, type ReadSeries } from "./forwarding_source.ts";
 
 /**
  * The content of an image of which parts are damaged: these read as zeros and are
  * remembered. Whoever uses it says so to the person.
  */
-export class DamageTolerantSource implements BlockSource {
-  readonly name: string;
-  readonly size: number;
-  readonly sectorSize: number;
-  readonly sequential: boolean | undefined;
-  readonly #source: BlockSource;
+export class DamageTolerantSource extends ForwardingSource {
   #damaged: readonly Range[] = [];
-
-  /** Closing this closes `source`. */
-  constructor(source: BlockSource) {
-    this.name = source.name;
-    this.size = source.size;
-    this.sectorSize = source.sectorSize;
-    this.sequential = source.sequential;
-    this.#source = source;
-  }
-
-  get fractionRead(): number | undefined {
-    return this.#source.fractionRead;
-  }
-
-  cancel(): void {
-    this.#source.cancel?.();
-  }
 
   /** Every damaged place that was asked for; ascending, neighbours joined. */
   get damaged(): readonly Range[] {
@@ -38,7 +17,7 @@ export class DamageTolerantSource implements BlockSource {
 
   async readAt(offset: number, into: Bytes): Promise<number> {
     try {
-      return await this.#source.readAt(offset, into);
+      return await this.source.readAt(offset, into);
     } catch (error) {
       if (!(error instanceof DamageError)) throw error;
       const asked = { offset, length: Math.min(into.length, this.size - offset) };
@@ -62,7 +41,17 @@ export class DamageTolerantSource implements BlockSource {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#source[Symbol.asyncDispose]();
+  protected override async series(
+    read: ReadSeries,
+    reads: readonly PlacedRead[],
+    ahead: boolean,
+  ): Promise<SeriesOutcome> {
+    try {
+      return await read(reads, ahead);
+    } catch (error) {
+      if (!(error instanceof DamageError)) throw error;
+      // `readAt` has to be asked.
+      return { milliseconds: [], error: undefined };
+    }
   }
 }

@@ -1,5 +1,6 @@
 import type { BlockSource, Bytes, PlacedRead, SeriesOutcome } from "../core/block.ts";
 import { endOf, intersection, type Range } from "../core/range.ts";
+import { ForwardingSource, type ReadSeries } from "./forwarding_source.ts";
 
 /** Bytes that stand in place of those on the medium. */
 export interface Patch {
@@ -13,15 +14,7 @@ export interface Patch {
  * shorter than it is: what lies behind the end of the medium, and in no patch, is zero.
  * The medium itself is never changed.
  */
-export class PatchedSource implements BlockSource {
-  readonly name: string;
-  readonly size: number;
-  readonly sectorSize: number;
-  readonly sequential: boolean | undefined;
-  readonly sectorPhase: number | undefined;
-  readonly readSeries?: NonNullable<BlockSource["readSeries"]>;
-  readonly abandon?: NonNullable<BlockSource["abandon"]>;
-  readonly #source: BlockSource;
+export class PatchedSource extends ForwardingSource {
   readonly #patches: readonly Patch[];
   /** Does it end where the source does, wherever that is? */
   readonly #endsWithSource: boolean;
@@ -36,24 +29,10 @@ export class PatchedSource implements BlockSource {
    */
   constructor(source: BlockSource, patches: readonly Patch[], size?: number) {
     checkOrder(patches);
-    this.name = source.name;
-    this.size = size ?? source.size;
-    this.sectorSize = source.sectorSize;
-    this.sequential = source.sequential;
-    this.sectorPhase = source.sectorPhase;
-    this.#source = source;
+    super(source, { size });
     this.#patches = patches;
     this.#endsWithSource = size === undefined;
     this.#sourceEnd = source.size;
-    if (source.abandon !== undefined) this.abandon = source.abandon.bind(source);
-    if (source.readSeries !== undefined) {
-      const inner = source.readSeries.bind(source);
-      this.readSeries = (reads, ahead) => this.#patchedSeries(inner, reads, ahead);
-    }
-  }
-
-  get fractionRead(): number | undefined {
-    return this.#source.fractionRead;
   }
 
   async readAt(offset: number, into: Bytes): Promise<number> {
@@ -70,12 +49,10 @@ export class PatchedSource implements BlockSource {
   /** What the source has, zeros where it has ended. */
   async #readSource(offset: number, into: Bytes): Promise<number> {
     const wanted = Math.max(0, Math.min(into.length, this.#sourceEnd - offset));
-    const count = wanted === 0
-      ? 0
-      : await this.#source.readAt(offset, into.subarray(0, wanted));
+    const count = wanted === 0 ? 0 : await this.source.readAt(offset, into.subarray(0, wanted));
     if (count < wanted) {
       // One that knows its size and ends before has lost something: that is not made up for.
-      if (this.#endsWithSource || this.#source.size < Infinity) return count;
+      if (this.#endsWithSource || this.source.size < Infinity) return count;
       this.#sourceEnd = Math.min(this.#sourceEnd, offset + count);
     }
     if (this.#endsWithSource) return count;
@@ -108,26 +85,22 @@ export class PatchedSource implements BlockSource {
     }
   }
 
-  async #patchedSeries(
-    inner: NonNullable<BlockSource["readSeries"]>,
+  protected override async series(
+    read: ReadSeries,
     reads: readonly PlacedRead[],
     ahead: boolean,
   ): Promise<SeriesOutcome> {
     // Beyond one of the ends `readAt` has to be asked.
-    const end = Math.min(this.size, this.#source.size);
+    const end = Math.min(this.size, this.source.size);
     const beyond = reads.findIndex(({ offset, into }) => offset + into.length > end);
-    const outcome = await inner(beyond < 0 ? reads : reads.slice(0, beyond), ahead);
+    const outcome = await read(beyond < 0 ? reads : reads.slice(0, beyond), ahead);
     for (const { offset, into } of reads.slice(0, outcome.milliseconds.length)) {
       this.#apply(offset, into);
     }
     return outcome;
   }
 
-  cancel(): void {
-    this.#source.cancel?.();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
+  override [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve();
   }
 }

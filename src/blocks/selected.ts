@@ -1,5 +1,6 @@
-import type { BlockSource, Bytes, PlacedRead } from "../core/block.ts";
+import type { BlockSource, Bytes, PlacedRead, SeriesOutcome } from "../core/block.ts";
 import { endOf, gapsBetween, intersection, mergeRanges, type Range } from "../core/range.ts";
+import { ForwardingSource, type ReadSeries } from "./forwarding_source.ts";
 
 /** Shorter gaps are read together with what is around them: that costs less than a request. */
 const GAP_BYTES = 64 * 1024;
@@ -9,14 +10,7 @@ const GAP_BYTES = 64 * 1024;
  * medium is not asked for them (but for short gaps between two ranges, and what else is in
  * the sectors where ranges begin and end).
  */
-export class SelectedSource implements BlockSource {
-  readonly name: string;
-  readonly size: number;
-  readonly sectorSize: number;
-  readonly sectorPhase: number | undefined;
-  readonly readSeries?: NonNullable<BlockSource["readSeries"]>;
-  readonly abandon?: NonNullable<BlockSource["abandon"]>;
-  readonly #source: BlockSource;
+export class SelectedSource extends ForwardingSource {
   /** Ascending, joined. */
   readonly #ranges: readonly Range[];
 
@@ -27,21 +21,8 @@ export class SelectedSource implements BlockSource {
    */
   constructor(source: BlockSource, ranges: readonly Range[]) {
     if (source.sequential === true) throw new RangeError(`${source.name} is a stream`);
-    this.name = source.name;
-    this.size = source.size;
-    this.sectorSize = source.sectorSize;
-    this.sectorPhase = source.sectorPhase;
-    this.#source = source;
+    super(source);
     this.#ranges = mergeRanges(ranges);
-    if (source.abandon !== undefined) this.abandon = source.abandon.bind(source);
-    if (source.readSeries !== undefined) {
-      const inner = source.readSeries.bind(source);
-      this.readSeries = (reads, ahead) => inner(this.#wholeReads(reads), ahead);
-    }
-  }
-
-  get fractionRead(): number | undefined {
-    return this.#source.fractionRead;
   }
 
   /** The parts of a range that are zeros because nobody asked for them; ascending. */
@@ -58,7 +39,7 @@ export class SelectedSource implements BlockSource {
     for (const request of this.#requests(pieces, wanted)) {
       const start = request.offset - offset;
       const part = into.subarray(start, start + request.length);
-      const count = await this.#source.readAt(request.offset, part);
+      const count = await this.source.readAt(request.offset, part);
       // The medium ended where it should not: what lies behind is nobody's zeros.
       if (count < request.length) {
         fillGaps(into, { offset, length: start + count }, pieces);
@@ -114,6 +95,14 @@ export class SelectedSource implements BlockSource {
     return { offset: range.offset - before, length: before + range.length + behind };
   }
 
+  protected override series(
+    read: ReadSeries,
+    reads: readonly PlacedRead[],
+    ahead: boolean,
+  ): Promise<SeriesOutcome> {
+    return read(this.#wholeReads(reads), ahead);
+  }
+
   /** The reads before the first of which a part is left out. */
   #wholeReads(reads: readonly PlacedRead[]): readonly PlacedRead[] {
     const other = reads.findIndex(({ offset, into }) => {
@@ -124,11 +113,7 @@ export class SelectedSource implements BlockSource {
     return other < 0 ? reads : reads.slice(0, other);
   }
 
-  cancel(): void {
-    this.#source.cancel?.();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
+  override [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve();
   }
 }
