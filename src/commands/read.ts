@@ -1,8 +1,7 @@
 import { StreamConsumer } from "../blocks/stdio.ts";
 import { WatchedSource } from "../blocks/watched_source.ts";
 import { type Digest, hashConsumers } from "../copy/hash_consumers.ts";
-import { orderedPolicy } from "../copy/read_policy.ts";
-import { DEFAULT_CHUNK_BYTES, runCopy } from "../copy/run_copy.ts";
+import { DEFAULT_CHUNK_BYTES } from "../copy/run_copy.ts";
 import { ImagingError } from "../core/errors.ts";
 import { formatForOutput } from "../formats/registry.ts";
 import { RateCurve } from "../report/manifest_rate_curve.ts";
@@ -39,7 +38,7 @@ import {
 import { hashWindowOption, windowListPath } from "./images/hash_windows.ts";
 import { checkReportNames, mapAreas, onSource } from "./images/report_names.ts";
 import { isOnePass, readInOnePass } from "./read/read_in_one_pass.ts";
-import { readInOrder } from "./media/read_in_order.ts";
+import { readWhole } from "./media/read_in_order.ts";
 import { identityOf, lockPathOf } from "./rescue/rescue_map.ts";
 import {
   MAP_INTERVAL_OPTION,
@@ -277,21 +276,15 @@ function checkForStream(invocation: Invocation): void {
 
 async function readToStdout(job: ReadJob, rescue: RescueOptions): Promise<CommandResult> {
   const { context, source, algorithms, chunkBytes } = job;
-  const { bytes, bad, results } = await readInOrder(
-    context,
-    rescue,
-    ({ readerOf, signal, onProgress }) =>
-      runCopy({
-        policy: orderedPolicy(source, readerOf(source), chunkBytes),
-        consumers: [
-          ...hashConsumers(algorithms, source.size),
-          new StreamConsumer("stdout", (piece) => context.writeStdout(piece)),
-        ],
-        chunkBytes,
-        onProgress,
-        signal,
-      }),
-  );
+  const { bytes, bad, results } = await readWhole(context, {
+    source,
+    options: rescue,
+    consumers: [
+      ...hashConsumers(algorithms, source.size),
+      new StreamConsumer("stdout", (piece) => context.writeStdout(piece)),
+    ],
+    chunkBytes,
+  });
   const digests = results.filter((result): result is Digest => result !== undefined);
   return { ...resultOf(job, "-", { bytes, bad, digests }), stdoutIsData: true };
 }

@@ -1,8 +1,7 @@
 import { DamageTolerantSource } from "../blocks/damage_tolerant.ts";
 import { compareMedia, type MediaComparison, provesSame } from "../copy/compare_media.ts";
 import { type Digest, hashConsumers } from "../copy/hash_consumers.ts";
-import { orderedPolicy } from "../copy/read_policy.ts";
-import { DEFAULT_CHUNK_BYTES, runCopy } from "../copy/run_copy.ts";
+import { DEFAULT_CHUNK_BYTES } from "../copy/run_copy.ts";
 import { type WindowCheck, WindowCheckConsumer } from "../copy/window_hash_consumer.ts";
 import type { BlockSource } from "../core/block.ts";
 import { ImagingError } from "../core/errors.ts";
@@ -31,7 +30,7 @@ import { unpackedPath } from "./images/digest_files.ts";
 import { hashMedium } from "./media/hash_medium.ts";
 import { windowListPath } from "./images/hash_windows.ts";
 import { closedInTime, openMedium } from "./media/open_medium.ts";
-import { readInOrder } from "./media/read_in_order.ts";
+import { readInOrder, readWhole } from "./media/read_in_order.ts";
 import { IN_ORDER_OPTIONS, rescueOptions } from "./rescue/rescue_options.ts";
 
 export const verify: Command = {
@@ -209,21 +208,15 @@ async function verifyDigests(
   const algorithms = [...new Set(expectations.map((each) => each.algorithm))];
   const chunkBytes = blockSizeOption(invocation, source.sectorSize) ?? DEFAULT_CHUNK_BYTES;
   const windows = list === undefined ? undefined : new WindowCheckConsumer(list);
-  const { bytes, bad, results } = await readInOrder(
-    context,
-    rescue,
-    ({ readerOf, signal, onProgress }) =>
-      runCopy({
-        policy: orderedPolicy(source, readerOf(source), chunkBytes),
-        consumers: [
-          ...hashConsumers(algorithms, source.size),
-          ...windows === undefined ? [] : [windows],
-        ],
-        chunkBytes,
-        onProgress,
-        signal,
-      }),
-  );
+  const { bytes, bad, results } = await readWhole(context, {
+    source,
+    options: rescue,
+    consumers: [
+      ...hashConsumers(algorithms, source.size),
+      ...windows === undefined ? [] : [windows],
+    ],
+    chunkBytes,
+  });
   const digests = results.slice(0, algorithms.length) as Digest[];
   const checks = checkAll(expectations, digests);
   if (isPacked) {

@@ -1,11 +1,10 @@
 import { type Digest, hashConsumers } from "../../copy/hash_consumers.ts";
-import { orderedPolicy } from "../../copy/read_policy.ts";
-import { DEFAULT_CHUNK_BYTES, runCopy } from "../../copy/run_copy.ts";
+import { DEFAULT_CHUNK_BYTES } from "../../copy/run_copy.ts";
 import type { BlockSource } from "../../core/block.ts";
 import type { Range } from "../../core/range.ts";
 import type { HashAlgorithm } from "../../hashes/hash_algorithm.ts";
 import type { CommandContext } from "../command.ts";
-import { readInOrder } from "./read_in_order.ts";
+import { readWhole } from "./read_in_order.ts";
 import { type InOrderOptions, USUAL_IN_ORDER } from "../rescue/rescue_options.ts";
 
 /** The digests of a medium. */
@@ -32,18 +31,9 @@ export async function hashMedium(
   const options: InOrderOptions = how === "fail"
     ? { ...USUAL_IN_ORDER, onError: "abort" }
     : how;
-  const { bytes, bad, results } = await readInOrder(
-    context,
-    options,
-    ({ readerOf, signal, onProgress }) =>
-      runCopy({
-        policy: orderedPolicy(source, readerOf(source), chunkBytes),
-        consumers: hashConsumers(algorithms, source.size),
-        chunkBytes,
-        onProgress,
-        signal,
-      }),
-  );
+  const consumers = hashConsumers(algorithms, source.size);
+  const reading = { source, options, consumers, chunkBytes };
+  const { bytes, bad, results } = await readWhole(context, reading);
   return { bytes, bad, digests: results };
 }
 

@@ -3,8 +3,14 @@
  * cannot be read is rescued where it is, as the user's options say.
  */
 import { TimedSource } from "../../blocks/timed_source.ts";
-import { type RangeReader, salvagingReader, strictReader } from "../../copy/read_policy.ts";
-import type { BlockSource, CopyProgress } from "../../core/block.ts";
+import {
+  orderedPolicy,
+  type RangeReader,
+  salvagingReader,
+  strictReader,
+} from "../../copy/read_policy.ts";
+import { type CopyResult, runCopy } from "../../copy/run_copy.ts";
+import type { BlockSource, ChunkConsumer, CopyProgress } from "../../core/block.ts";
 import { ImagingError } from "../../core/errors.ts";
 import { InOrderReader } from "../../rescue/in_order_reader.ts";
 import type { RescueProgress } from "../../rescue/run_rescue.ts";
@@ -22,6 +28,38 @@ export interface InOrderReading {
   /** Ends the copy: the user cancelled, or nothing was read for too long. */
   readonly signal: AbortSignal;
   readonly onProgress: (progress: CopyProgress) => void;
+}
+
+/** A medium that is read in order, from the first byte to the last. */
+export interface WholeReading<Consumers extends readonly ChunkConsumer[]> {
+  readonly source: BlockSource;
+  readonly options: InOrderOptions;
+  readonly consumers: Consumers;
+  /** Bytes a request. */
+  readonly chunkBytes: number;
+}
+
+/**
+ * Reads all of a medium, in order.
+ *
+ * @throws {ImagingError} as {@linkcode readInOrder}.
+ */
+export async function readWhole<const Consumers extends readonly ChunkConsumer[]>(
+  context: CommandContext,
+  { source, options, consumers, chunkBytes }: WholeReading<Consumers>,
+): Promise<CopyResult<Consumers>> {
+  return await readInOrder(
+    context,
+    options,
+    ({ readerOf, signal, onProgress }) =>
+      runCopy({
+        policy: orderedPolicy(source, readerOf(source), chunkBytes),
+        consumers,
+        chunkBytes,
+        onProgress,
+        signal,
+      }),
+  );
 }
 
 /**
