@@ -33,7 +33,7 @@ export class CompareConsumer implements ChunkConsumer<Comparison> {
   readonly #reader: RangeReader;
   readonly #sectorSize: number;
   readonly #idle: NativeMemory[] = [];
-  readonly #all: NativeMemory[] = [];
+  readonly #all = new Set<NativeMemory>();
   readonly #busy = new Set<Promise<void>>();
   #turn: Promise<void> = Promise.resolve();
   #bytes = 0;
@@ -82,15 +82,20 @@ export class CompareConsumer implements ChunkConsumer<Comparison> {
   }
 
   #free(): void {
-    for (const memory of this.#all.splice(0)) memory[Symbol.dispose]();
+    for (const memory of this.#all) memory[Symbol.dispose]();
+    this.#all.clear();
   }
 
   async #compare(chunk: Chunk, before: Promise<void>): Promise<void> {
     const memory = this.#memoryFor(chunk.length);
+    let lentUntil: Promise<void> | undefined;
     try {
-      const theirs = memory.bytes.subarray(0, chunk.length);
-      const outcome = await this.#reader.read(chunk, theirs);
+      const into = memory.bytes.subarray(0, chunk.length);
+      const outcome = await this.#reader.read(chunk, into, (returned) => {
+        lentUntil = returned;
+      });
       await before;
+      const { bytes: theirs = into } = outcome;
       this.#unreadable.push(...outcome.bad);
       this.#bytes += outcome.length;
       this.#missingBytes += chunk.length - outcome.length;
@@ -99,8 +104,15 @@ export class CompareConsumer implements ChunkConsumer<Comparison> {
         equalBytes(ours, theirs.subarray(0, outcome.length));
       if (!same) this.#locate(chunk.offset, ours, theirs, [...chunk.bad, ...outcome.bad]);
     } finally {
-      this.#idle.push(memory);
+      if (lentUntil === undefined) this.#idle.push(memory);
+      else this.#leave(memory, lentUntil);
     }
+  }
+
+  /** A call that was given up can write to it until `returned` settles. */
+  #leave(memory: NativeMemory, returned: Promise<void>): void {
+    this.#all.delete(memory);
+    returned.then(() => memory[Symbol.dispose]());
   }
 
   #memoryFor(length: number): NativeMemory {
@@ -108,7 +120,7 @@ export class CompareConsumer implements ChunkConsumer<Comparison> {
     const found = index < 0 ? undefined : this.#idle.splice(index, 1)[0];
     if (found !== undefined) return found;
     const memory = allocateAligned(length);
-    this.#all.push(memory);
+    this.#all.add(memory);
     return memory;
   }
 

@@ -49,7 +49,7 @@ export async function compareMedia(
   const { readerOf = salvagingReader } = options;
   const [ours, theirs] = [readerOf(media), readerOf(other)];
   const reader: RangeReader = {
-    read: (range, into) => ours.read(range, into),
+    read: (range, into, lent) => ours.read(range, into, lent),
     cancel(): void {
       ours.cancel?.();
       theirs.cancel?.();

@@ -1,6 +1,7 @@
 import type { BlockSource, Bytes } from "../core/block.ts";
 import { type ImagingError, ReadError } from "../core/errors.ts";
 import { endOf, mergeRanges, type Range, totalLength } from "../core/range.ts";
+import { ReadWatch } from "./read_watch.ts";
 
 /** What a read brought. */
 export interface ReadOutcome {
@@ -11,6 +12,12 @@ export interface ReadOutcome {
   /** Where the bytes are, when they are not in the memory that was given. */
   readonly bytes?: Bytes | undefined;
 }
+
+/**
+ * Told, before a read settles, when the system can still write to the memory that the read
+ * was given: until `returned` settles.
+ */
+export type Lent = (returned: Promise<void>) => void;
 
 /**
  * Decides what is read next, and what happens when that fails. It knows no devices
@@ -27,15 +34,9 @@ export interface ReadPolicy {
    * Reads a range that `next` gave, into memory of the same length. Calls may
    * overlap.
    *
-   * @param lent told, before the promise settles, when the system can still write to `into`
-   * behind that: until what it is given settles
    * @throws {ImagingError} when going on makes no sense.
    */
-  read(
-    range: Range,
-    into: Bytes,
-    lent?: (returned: Promise<void>) => void,
-  ): Promise<ReadOutcome>;
+  read(range: Range, into: Bytes, lent?: Lent): Promise<ReadOutcome>;
   /** The flow failed: nobody waits for reads under way. */
   cancel?(): void;
 }
@@ -48,7 +49,7 @@ export interface RangeReader {
    *
    * @throws {ImagingError} when going on makes no sense.
    */
-  read(range: Range, into: Bytes): Promise<ReadOutcome>;
+  read(range: Range, into: Bytes, lent?: Lent): Promise<ReadOutcome>;
   /** Nobody waits for reads under way. */
   cancel?(): void;
 }
@@ -123,13 +124,33 @@ export interface SequentialPolicyOptions {
   readonly chunkBytes: number;
   /** Unreadable sectors: zeros in their place, or the end of the run. */
   readonly onBad: "zero" | "fail";
+  /** With `fail`: a read that takes longer is given up, it has failed (Infinity). */
+  readonly readTimeoutMilliseconds?: number | undefined;
 }
 
-/** The first place that cannot be read is the end. */
-export function strictReader(source: BlockSource): RangeReader {
+/**
+ * The first place that cannot be read is the end; so is a read that takes longer than
+ * `readTimeoutMilliseconds`.
+ */
+export function strictReader(
+  source: BlockSource,
+  readTimeoutMilliseconds?: number,
+): RangeReader {
+  const watch = new ReadWatch(source, readTimeoutMilliseconds);
   return {
-    read: async ({ offset }, into) => ({ length: await source.readAt(offset, into), bad: [] }),
-    cancel: () => source.cancel?.(),
+    async read({ offset }, into, lent): Promise<ReadOutcome> {
+      const watched = watch.begin();
+      try {
+        return { length: await source.readAt(offset, into), bad: [] };
+      } finally {
+        watched.end();
+        if (watched.returned !== undefined) lent?.(watched.returned);
+      }
+    },
+    cancel(): void {
+      watch.stop();
+      source.cancel?.();
+    },
   };
 }
 
@@ -144,9 +165,11 @@ export function salvagingReader(source: BlockSource): RangeReader {
 /** From the first byte to the last, once. */
 export function sequentialPolicy(
   source: BlockSource,
-  { chunkBytes, onBad }: SequentialPolicyOptions,
+  { chunkBytes, onBad, readTimeoutMilliseconds }: SequentialPolicyOptions,
 ): ReadPolicy {
-  const reader = onBad === "zero" ? salvagingReader(source) : strictReader(source);
+  const reader = onBad === "zero"
+    ? salvagingReader(source)
+    : strictReader(source, readTimeoutMilliseconds);
   return orderedPolicy(source, reader, chunkBytes);
 }
 
@@ -168,8 +191,8 @@ export function orderedPolicy(
       at += length;
       return { offset: at - length, length };
     },
-    async read(range: Range, into: Bytes): Promise<ReadOutcome> {
-      const outcome = await reader.read(range, into);
+    async read(range: Range, into: Bytes, lent?: Lent): Promise<ReadOutcome> {
+      const outcome = await reader.read(range, into, lent);
       if (outcome.length < range.length && Number.isFinite(source.size)) {
         throw shortRead(source, range.offset + outcome.length);
       }

@@ -3,6 +3,7 @@ import { endOf, type Range, totalLength } from "../core/range.ts";
 import { ReadError } from "../core/errors.ts";
 import {
   GONE,
+  type Lent,
   type ReadOutcome,
   type ReadPolicy,
   readWithSalvage,
@@ -41,9 +42,6 @@ export interface ResumePolicyOptions {
 /** A read that takes longer is trouble: healthy drives deliver some MiB in a fraction of it. */
 const SLOW_MILLISECONDS = 2000;
 
-/** As {@linkcode ReadPolicy.read} has it. */
-type Lent = Parameters<ReadPolicy["read"]>[2];
-
 /** A policy that tells how it went. */
 export interface ResumePolicy extends ReadPolicy {
   /** Where reading failed, or became slow, with `onBad: "stop"`; undefined while it did not. */
@@ -71,7 +69,7 @@ export function resumePolicy(options: ResumePolicyOptions): ResumePolicy {
   let trouble: number | undefined;
   /** The last reads, so that no more than two wait for a medium that begins to fail. */
   const latest: Promise<unknown>[] = [];
-  const readSource = async (range: Range, into: Bytes, lent: Lent): Promise<ReadOutcome> => {
+  const readSource = async (range: Range, into: Bytes, lent?: Lent): Promise<ReadOutcome> => {
     if (onBad === "zero") return await readWithSalvage(source, range, into);
     const [beforeLast] = latest.splice(0, latest.length - 1);
     const ended = Promise.withResolvers<void>();
@@ -83,7 +81,7 @@ export function resumePolicy(options: ResumePolicyOptions): ResumePolicy {
       ended.resolve();
     }
   };
-  const readOnce = async (range: Range, into: Bytes, lent: Lent): Promise<ReadOutcome> => {
+  const readOnce = async (range: Range, into: Bytes, lent?: Lent): Promise<ReadOutcome> => {
     const watched = watch.begin();
     const askedAt = performance.now();
     try {

@@ -134,6 +134,7 @@ Deno.test("rescue options: where bytes are needed in order, each holds or is ref
     "retries",
     "no-trim",
     "no-scrape",
+    "read-timeout",
     "timeout",
     "sector-size",
   ]);

@@ -1,12 +1,15 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { addressOf, allocateAligned } from "../../ffi/memory.ts";
 import { MemorySource } from "../../src/blocks/memory.ts";
 import { CompareConsumer, type Comparison } from "../../src/copy/compare_consumer.ts";
 import { compareMedia } from "../../src/copy/compare_media.ts";
 import { RangeMap } from "../../src/copy/range_map.ts";
+import type { ReadOutcome } from "../../src/copy/read_policy.ts";
 import { makeChunk } from "../../src/copy/run_copy.ts";
 import type { BlockSource, Bytes } from "../../src/core/block.ts";
 import { ImagingError, ReadError } from "../../src/core/errors.ts";
 import { intersection, mergeRanges, type Range } from "../../src/core/range.ts";
+import { InOrderReader } from "../../src/rescue/in_order_reader.ts";
 import { FaultySource } from "../support/faulty_source.ts";
 import { patternBytes, PatternSource } from "../support/pattern.ts";
 import { seededNumbers } from "../volumes/image_tools.ts";
@@ -245,4 +248,46 @@ Deno.test("a comparison can be cancelled, also when the other medium hangs", asy
   assert(performance.now() - start < 1500);
   hang.resolve();
   await new Promise((resolve) => setTimeout(resolve, 10));
+});
+
+Deno.test("memory that a hanging read was given is not compared, nor used again", async () => {
+  const size = 8 * 1024 * 1024;
+  // Several requests: what the first one brought is there when another one is made.
+  const chunkBytes = 4 * 1024 * 1024;
+  const stuck = { offset: 70_656, length: 512 };
+  const ours = patternBytes(size);
+  const source = new FaultySource({
+    map: new RangeMap({ offset: 0, length: size }, "+"),
+    abandons: Infinity,
+    delay: (_read, offset, length) =>
+      intersection(stuck, { offset, length }) === undefined ? undefined : new Promise(() => {}),
+  });
+  const reader = new InOrderReader(source, { readTimeoutMilliseconds: 40 });
+  const consumer = new CompareConsumer(source, reader);
+  for (let at = 0; at < size; at += chunkBytes) {
+    await consumer.consume(makeChunk(at, ours.slice(at, at + chunkBytes)));
+  }
+  const { bytes, differing, unreadable } = await consumer.finish();
+  assertEquals([bytes, differing, unreadable], [size, [], [stuck]]);
+});
+
+Deno.test("memory that the system still has is not freed with the rest", async () => {
+  const length = 8192;
+  const returned = Promise.withResolvers<void>();
+  const lost: bigint[] = [];
+  const consumer = new CompareConsumer(new PatternSource(length), {
+    read(range, into, lent): Promise<ReadOutcome> {
+      lost.push(addressOf(into));
+      lent?.(returned.promise);
+      const bytes = patternBytes(range.length, range);
+      return Promise.resolve({ length: range.length, bad: [], bytes });
+    },
+  });
+  await consumer.consume(makeChunk(0, patternBytes(length)));
+  assertEquals((await consumer.finish()).differingCount, 0);
+  await consumer.abort();
+  const others = Array.from({ length: 4 }, () => allocateAligned(length));
+  assert(others.every(({ address }) => !lost.includes(address)));
+  for (const memory of others) memory[Symbol.dispose]();
+  returned.resolve();
 });

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { readWithSalvage, sequentialPolicy } from "../../src/copy/read_policy.ts";
+import { readWithSalvage, sequentialPolicy, strictReader } from "../../src/copy/read_policy.ts";
 import { RangeMap } from "../../src/copy/range_map.ts";
 import { ReadError } from "../../src/core/errors.ts";
 import { intersection, mergeRanges, type Range } from "../../src/core/range.ts";
@@ -203,4 +203,35 @@ Deno.test("a medium of known size that ends early is an error that names the pla
     );
     assertEquals([error.offset, error.message.includes("5000")], [5000, true]);
   }
+});
+
+Deno.test("where the first failure is the end, a read that hangs is one", async () => {
+  const hangs = new Promise<void>(() => {});
+  const map = new RangeMap({ offset: 0, length: 4096 }, "+");
+  const source = new FaultySource({ map, abandons: 1, delay: () => hangs });
+  const policy = sequentialPolicy(source, {
+    chunkBytes: 4096,
+    onBad: "fail",
+    readTimeoutMilliseconds: 40,
+  });
+  let lent = 0;
+  const range = { offset: 0, length: 4096 };
+  const error = await assertRejects(
+    () => policy.read(range, new Uint8Array(4096), () => lent++),
+    ReadError,
+  );
+  assertEquals([error.osCode, lent, source.abandoned], ["ETIMEDOUT", 1, 1]);
+});
+
+Deno.test("where nobody waits any more, or for ever, nothing is given up", async () => {
+  const hangs = new Promise<void>(() => {});
+  const map = new RangeMap({ offset: 0, length: 4096 }, "+");
+  const source = new FaultySource({ map, abandons: 2, delay: () => hangs });
+  const range = { offset: 0, length: 4096 };
+  const cancelled = strictReader(source, 40);
+  cancelled.read(range, new Uint8Array(4096));
+  cancelled.cancel?.();
+  strictReader(source).read(range, new Uint8Array(4096));
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  assertEquals([source.underWay, source.abandoned], [2, 0]);
 });

@@ -347,6 +347,111 @@ Deno.test("in order: cancelling ends a rescue, also while a read of it hangs", a
   assertBytes(into, left);
 });
 
+/** Where requests hang that touch it, with all that come behind them until they are given up. */
+const STUCK = MIB + 70_656;
+const STUCK_SECTOR = { offset: STUCK, length: 512 };
+
+/** A drive on which requests hang at {@linkcode STUCK}. */
+function stuckDrive(
+  bad: readonly Range[],
+  options: Omit<FaultySourceOptions, "map" | "delay"> = {},
+): FaultySource {
+  let stuckSince = -1;
+  const source: FaultySource = drive(12 * MIB, bad, {
+    abandons: Infinity,
+    ...options,
+    delay(_read, offset, length): Promise<void> | undefined {
+      const { abandoned } = source;
+      if (offset <= STUCK && STUCK < offset + length) stuckSince = abandoned;
+      return stuckSince === abandoned ? new Promise(() => {}) : undefined;
+    },
+  });
+  return source;
+}
+
+for (const series of [false, true]) {
+  Deno.test(`in order: what hangs is given up and counts as failed${series ? ", in series" : ""}`, async () => {
+    const told: Range[] = [];
+    const bad = [{ offset: MIB + 600 * 512, length: 1024 }, { offset: 5 * MIB, length: 512 }];
+    const source = stuckDrive(bad, { series });
+    const reader = new InOrderReader(source, {
+      readTimeoutMilliseconds: 40,
+      onAbandoned: (range) => told.push(range),
+    });
+    const result = await readAll(source, reader, MIB);
+    const lost = [...bad, STUCK_SECTOR].toSorted((a, b) => a.offset - b.offset);
+    assertEquals(result.bad, lost);
+    assertBytes(result.bytes, contentWithout(12 * MIB, lost));
+    assertEquals(told.length, source.abandoned);
+    // What only waited behind it has not failed.
+    for (const { offset, length } of told) {
+      assert(offset <= STUCK && STUCK < offset + length, `${offset}+${length} did not hang`);
+    }
+    assertEquals(told.at(-1), STUCK_SECTOR);
+  });
+}
+
+Deno.test("in order: memory that was given up is the system's, and what waited is read again", async () => {
+  const source = stuckDrive([]);
+  const reader = new InOrderReader(source, { readTimeoutMilliseconds: 40 });
+  let lent = 0;
+  const places = [MIB, 2 * MIB, 3 * MIB].map(async (offset) => {
+    const into = new Uint8Array(MIB);
+    const outcome = await reader.read({ offset, length: MIB }, into, () => lent++);
+    const expected = contentWithout(12 * MIB, [STUCK_SECTOR]);
+    assertBytes(outcome.bytes ?? into, expected.subarray(offset, offset + MIB));
+    assertEquals(outcome.bad, offset === MIB ? [STUCK_SECTOR] : []);
+    return outcome.bytes !== undefined;
+  });
+  // Two had been asked for, so that no more memory is lost.
+  assertEquals(await Promise.all(places), [true, true, false]);
+  assertEquals(lent, 2);
+});
+
+Deno.test("in order: what only waited behind what hung has not failed", async () => {
+  const reader = new InOrderReader(stuckDrive([]), {
+    trim: false,
+    scrape: false,
+    readTimeoutMilliseconds: 40,
+  });
+  const length = 4096;
+  const places = [STUCK, STUCK + length].map((offset) =>
+    reader.read({ offset, length }, new Uint8Array(length))
+  );
+  const bad = (await Promise.all(places)).map((outcome) => outcome.bad);
+  assertEquals(bad, [[{ offset: STUCK, length }], []]);
+});
+
+Deno.test("in order: where a place fails and the one behind it hangs, neither spoils the other", async () => {
+  const bad = [{ offset: 512, length: 512 }];
+  const source = stuckDrive(bad);
+  const reader = new InOrderReader(source, { readTimeoutMilliseconds: 40 });
+  const result = await readAll(source, reader, MIB);
+  assertEquals(result.bad, [...bad, STUCK_SECTOR]);
+  assertBytes(result.bytes, contentWithout(12 * MIB, result.bad));
+});
+
+Deno.test("in order: where a drive that hung cannot be opened again, it went away", async () => {
+  const source = stuckDrive([], { abandonedCode: "ENODEV" });
+  const reader = new InOrderReader(source, { readTimeoutMilliseconds: 40 });
+  let lent = 0;
+  const error = await assertRejects(
+    () => reader.read({ offset: MIB, length: MIB }, new Uint8Array(MIB), () => lent++),
+    ReadError,
+  );
+  assertEquals([error.osCode, lent], ["ENODEV", 1]);
+});
+
+Deno.test("in order: after cancelling nothing is given up any more", async () => {
+  const source = stuckDrive([]);
+  const reader = new InOrderReader(source, { readTimeoutMilliseconds: 40 });
+  reader.read({ offset: MIB, length: MIB }, new Uint8Array(MIB));
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  reader.cancel();
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  assertEquals([source.underWay, source.abandoned], [1, 0]);
+});
+
 Deno.test("in order: a stream is refused", () => {
   const stream = new StreamSource("stdin", new ReadableStream({ type: "bytes" }));
   assertThrows(() => new InOrderReader(stream), RangeError, "stdin is a stream");

@@ -12,10 +12,10 @@ import {
 import { type CopyResult, runCopy } from "../../copy/run_copy.ts";
 import type { BlockSource, ChunkConsumer, CopyProgress } from "../../core/block.ts";
 import { ImagingError } from "../../core/errors.ts";
-import { InOrderReader } from "../../rescue/in_order_reader.ts";
+import { InOrderReader, type InOrderReaderOptions } from "../../rescue/in_order_reader.ts";
 import type { RescueProgress } from "../../rescue/run_rescue.ts";
 import type { CommandContext } from "../command.ts";
-import { nothingFor, rescueProgress } from "../rescue/rescue_medium.ts";
+import { noteAbandoned, nothingFor, rescueProgress } from "../rescue/rescue_medium.ts";
 import type { InOrderOptions } from "../rescue/rescue_options.ts";
 
 /** How exactly `--timeout` is kept. */
@@ -88,7 +88,11 @@ export async function readInOrder<Result>(
         const timed = new TimedSource(source);
         if (media.length === 0) progress.begin(source.size);
         media.push(timed);
-        return readerOf(timed, options, (rescue) => progress.showRescue(rescue, timed));
+        return readerOf(timed, options, {
+          onProgress: (rescue) => progress.showRescue(rescue, timed),
+          onAbandoned: (range) =>
+            noteAbandoned(context, timed, range, options.readTimeoutMilliseconds),
+        });
       },
       signal: AbortSignal.any([context.signal, stop.signal]),
       onProgress: (now) => progress.show(now),
@@ -110,13 +114,14 @@ export async function readInOrder<Result>(
 /** What reads a medium as the options say. A stream that fails is at its end. */
 function readerOf(
   source: BlockSource,
-  options: InOrderOptions,
-  onProgress: (progress: RescueProgress) => void,
+  { onError, ...options }: InOrderOptions,
+  told: Pick<InOrderReaderOptions, "onProgress" | "onAbandoned">,
 ): RangeReader {
-  const { onError, retries, trim, scrape, sectorSize } = options;
-  if (onError === "abort" || source.sequential === true) return strictReader(source);
+  if (onError === "abort" || source.sequential === true) {
+    return strictReader(source, options.readTimeoutMilliseconds);
+  }
   if (onError === "zero") return salvagingReader(source);
-  return new InOrderReader(source, { retries, trim, scrape, sectorSize, onProgress });
+  return new InOrderReader(source, { ...options, ...told });
 }
 
 /** How far a copy is, also while what follows waits for a rescue. */

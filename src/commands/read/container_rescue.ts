@@ -103,7 +103,7 @@ export class ContainerRescue implements AsyncDisposable {
       source,
       chunkBytes,
       readTimeoutMilliseconds,
-      onAbandoned: (range) => noteAbandoned(context, range, readTimeoutMilliseconds),
+      onAbandoned: (range) => noteAbandoned(context, source, range, readTimeoutMilliseconds),
       knownFrom: known?.offset ?? source.size,
       rescue: (from, already, signal) => this.#running = this.#rescue(from, already, signal),
     });

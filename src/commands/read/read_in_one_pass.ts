@@ -191,6 +191,7 @@ export async function readInOnePass(
     policy: rescue?.policy ?? sequentialPolicy(source, {
       chunkBytes,
       onBad: options.onError === "abort" ? "fail" : "zero",
+      readTimeoutMilliseconds: options.readTimeoutMilliseconds,
     }),
     signal: rescue?.signal,
     chunkBytes,

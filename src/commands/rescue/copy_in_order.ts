@@ -49,7 +49,8 @@ export async function copyInOrder(copy: OrderedCopy): Promise<readonly unknown[]
     withSaved: saved !== undefined,
     onBad: ON_BAD[rescue.onError],
     readTimeoutMilliseconds: rescue.readTimeoutMilliseconds,
-    onAbandoned: (range) => noteAbandoned(context, range, rescue.readTimeoutMilliseconds),
+    onAbandoned: (range) =>
+      noteAbandoned(context, source, range, rescue.readTimeoutMilliseconds),
   });
   const { timeoutMilliseconds = Infinity } = rescue;
   const late = new AbortController();

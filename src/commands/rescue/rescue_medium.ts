@@ -96,7 +96,8 @@ export async function rescueMedium(rescue: MediumRescue): Promise<void> {
     pauseMilliseconds: options.pauseMilliseconds,
     timeoutMilliseconds: options.timeoutMilliseconds,
     readTimeoutMilliseconds: options.readTimeoutMilliseconds,
-    onAbandoned: (range) => noteAbandoned(context, range, options.readTimeoutMilliseconds),
+    onAbandoned: (range) =>
+      noteAbandoned(context, source, range, options.readTimeoutMilliseconds),
   });
   if (end === "finished") return;
   await tracked.saveNow();
@@ -117,13 +118,14 @@ export function nothingFor(milliseconds: number): string {
 /** Says that a read hung and was given up. */
 export function noteAbandoned(
   context: CommandContext,
+  source: BlockSource,
   { offset, length }: Range,
   milliseconds: number,
 ): void {
   context.note({
     level: "warning",
-    message: `a read of ${length} bytes at byte ${offset} did not answer within ` +
-      `${milliseconds / 1000} s: treated as failing`,
+    message: `a read of ${length} bytes at byte ${offset} of ${source.name} did not answer ` +
+      `within ${milliseconds / 1000} s: treated as failing`,
   });
 }
 

@@ -52,7 +52,13 @@ export interface RescueOptions {
 /** Those that hold, too, where bytes are needed in their order: digests, comparisons, streams. */
 export type InOrderOptions = Pick<
   RescueOptions,
-  "onError" | "retries" | "trim" | "scrape" | "timeoutMilliseconds" | "sectorSize"
+  | "onError"
+  | "retries"
+  | "trim"
+  | "scrape"
+  | "readTimeoutMilliseconds"
+  | "timeoutMilliseconds"
+  | "sectorSize"
 >;
 
 /** What holds where the user says nothing else. */
@@ -61,6 +67,7 @@ export const USUAL_IN_ORDER: InOrderOptions = {
   retries: 0,
   trim: true,
   scrape: true,
+  readTimeoutMilliseconds: READ_TIMEOUT_MILLISECONDS,
   timeoutMilliseconds: undefined,
   sectorSize: undefined,
 };
@@ -110,6 +117,7 @@ const IN_ORDER_NAMES: readonly string[] = [
   "retries",
   "no-trim",
   "no-scrape",
+  "read-timeout",
   "timeout",
   "sector-size",
 ];
@@ -148,7 +156,9 @@ export function checkInOrder(invocation: Invocation): void {
     );
   }
   const onError = valueOf(invocation, "on-error") ?? "rescue";
-  const idle = firstSet(invocation, OF_A_RESCUE);
+  // A read that hangs is then the end, as any that fails.
+  const holds = onError === "abort" ? "read-timeout" : undefined;
+  const idle = firstSet(invocation, OF_A_RESCUE.filter((name) => name !== holds));
   if (onError === "rescue" || idle === undefined) return;
   throw new ImagingError("usage", `cannot use --${idle} with --on-error ${onError}`, {
     hint: "leave out one of them",
