@@ -2,7 +2,7 @@
 import { errnoError, type LibcArgument, type LibcCall } from "./libc.ts";
 import type { OsError } from "./os_error.ts";
 import type { SeriesLimits, SeriesRead, SeriesReply, SeriesState } from "./read_series.ts";
-import { SystemThread } from "./system_thread.ts";
+import { SpareWorkers, SystemThread } from "./system_thread.ts";
 
 /** Makes calls of the C library, in the order in which they were asked for. */
 export interface LibcCalls extends Disposable {
@@ -26,29 +26,22 @@ export interface LibcCalls extends Disposable {
   ): Promise<SeriesReply>;
 }
 
-/** A worker that was started ahead of its thread. */
-let spare: Worker | undefined;
-
-function startWorker(): Worker {
-  return new Worker(new URL("./libc_worker.ts", import.meta.url), {
+const workers = new SpareWorkers(() =>
+  new Worker(new URL("./libc_worker.ts", import.meta.url), {
     type: "module",
     name: "system calls",
-  });
-}
+  })
+);
 
-/**
- * Starts a worker for the next {@linkcode LibcThread}, so that it is up (some 15 ms later)
- * when it is needed.
- */
+/** Starts a worker for the next {@linkcode LibcThread}; keeps those that are not needed. */
 export function prepareLibcThread(): void {
-  spare ??= startWorker();
+  workers.prepare();
 }
 
 /** A thread for calls of the C library. */
 export class LibcThread extends SystemThread implements LibcCalls {
   constructor() {
-    super(spare ?? startWorker());
-    spare = undefined;
+    super(workers);
   }
 
   protected override errorOf(call: string, errno: number): OsError {

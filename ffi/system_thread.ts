@@ -16,6 +16,9 @@ export interface SystemReply {
   readonly error: number | undefined;
 }
 
+/** More workers are not kept. */
+const MOST_SPARES = 4;
+
 /** A call that was given up: it may still be under way in the system. */
 export class AbandonedCall extends Error {
   override readonly name = "AbandonedCall";
@@ -43,6 +46,7 @@ interface Waiting {
  * call blocks, the calling thread stays free.
  */
 export abstract class SystemThread implements Disposable {
+  readonly #workers: SpareWorkers;
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 0;
@@ -53,9 +57,10 @@ export abstract class SystemThread implements Disposable {
   /** Why no more calls can be made. */
   #ended: Error | undefined;
 
-  /** Takes over a worker that answers a {@linkcode SystemRequest} with a reply. */
-  constructor(worker: Worker) {
-    this.#worker = worker;
+  /** Takes a worker that answers a {@linkcode SystemRequest} with a reply. */
+  constructor(workers: SpareWorkers) {
+    this.#workers = workers;
+    this.#worker = workers.take();
     this.#worker.onmessage = (event: MessageEvent<SystemReply>) => this.#settle(event.data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
@@ -107,8 +112,11 @@ export abstract class SystemThread implements Disposable {
 
   /** Ends the thread, also in the middle of a call: one that was given up never returns then. */
   [Symbol.dispose](): void {
-    this.#ended ??= new Error("The thread for system calls was ended");
-    this.#worker.terminate();
+    if (this.#ended !== undefined) return;
+    this.#ended = new Error("The thread for system calls was ended");
+    const isIdle = this.#waiting.size === 0 && this.#abandoned === undefined;
+    if (isIdle) this.#workers.giveBack(this.#worker);
+    else this.#worker.terminate();
   }
 
   #settle({ id, result, error }: SystemReply): void {
@@ -118,5 +126,38 @@ export abstract class SystemThread implements Disposable {
     this.#waiting.delete(id);
     if (error === undefined) entry.resolve(result);
     else entry.reject(this.errorOf(entry.call, error));
+  }
+}
+
+/**
+ * Workers for threads. Starting one takes 15 ms, so that whoever prepares for some gets them
+ * when they are up, and those that nobody needs any more are kept for others.
+ */
+export class SpareWorkers {
+  readonly #start: () => Worker;
+  /** The one that is up soonest comes first. */
+  readonly #spares: Worker[] = [];
+  #isKeeping = false;
+
+  constructor(start: () => Worker) {
+    this.#start = start;
+  }
+
+  /** From now on a worker is up, or soon will be; the process does not end by itself. */
+  prepare(): void {
+    this.#isKeeping = true;
+    if (this.#spares.length === 0) this.#spares.push(this.#start());
+  }
+
+  take(): Worker {
+    return this.#spares.shift() ?? this.#start();
+  }
+
+  /** Takes back a worker that does nothing, and that nobody has. */
+  giveBack(worker: Worker): void {
+    worker.onmessage = null;
+    worker.onerror = null;
+    if (this.#isKeeping && this.#spares.length < MOST_SPARES) this.#spares.push(worker);
+    else worker.terminate();
   }
 }

@@ -1,6 +1,6 @@
 /** Blocking calls of Windows, made on a thread of their own. */
 import type { OsError } from "./os_error.ts";
-import { SystemThread } from "./system_thread.ts";
+import { SpareWorkers, SystemThread } from "./system_thread.ts";
 import type { WINDOWS_CALLS, WindowsCall } from "./windows_calls.ts";
 import { windowsError } from "./windows_error.ts";
 
@@ -22,26 +22,22 @@ export interface WindowsCalls extends Disposable {
   ): Promise<ReturnType<Calls[Name]>>;
 }
 
-/** A worker that was started ahead of its thread. */
-let spare: Worker | undefined;
-
-function startWorker(): Worker {
-  return new Worker(new URL("./windows_worker.ts", import.meta.url), {
+const workers = new SpareWorkers(() =>
+  new Worker(new URL("./windows_worker.ts", import.meta.url), {
     type: "module",
     name: "system calls",
-  });
-}
+  })
+);
 
-/** Starts a worker for the next {@linkcode WindowsThread}. */
+/** Starts a worker for the next {@linkcode WindowsThread}; keeps those that are not needed. */
 export function prepareWindowsThread(): void {
-  spare ??= startWorker();
+  workers.prepare();
 }
 
 /** A thread for calls of Windows. */
 export class WindowsThread extends SystemThread implements WindowsCalls {
   constructor() {
-    super(spare ?? startWorker());
-    spare = undefined;
+    super(workers);
   }
 
   protected override errorOf(call: string, number: number): OsError {
