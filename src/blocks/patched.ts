@@ -94,8 +94,10 @@ export class PatchedSource extends ForwardingSource {
     const end = Math.min(this.size, this.source.size);
     const beyond = reads.findIndex(({ offset, into }) => offset + into.length > end);
     const outcome = await read(beyond < 0 ? reads : reads.slice(0, beyond), ahead);
-    for (const { offset, into } of reads.slice(0, outcome.milliseconds.length)) {
-      this.#apply(offset, into);
+    const { milliseconds, behind } = outcome;
+    for (const [index, { offset, into }] of reads.entries()) {
+      const isRead = index < milliseconds.length || typeof behind?.get(index) === "number";
+      if (isRead) this.#apply(offset, into);
     }
     return outcome;
   }

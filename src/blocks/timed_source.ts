@@ -37,7 +37,8 @@ export class TimedSource extends ForwardingSource {
     let isSuccess = false;
     try {
       const outcome = await read(reads, ahead);
-      isSuccess = outcome.milliseconds.length > 0;
+      isSuccess = outcome.milliseconds.length > 0 ||
+        outcome.behind?.values().some((each) => typeof each === "number") === true;
       return outcome;
     } finally {
       this.#end(isSuccess);

@@ -27,7 +27,9 @@ export class WatchedSource extends ForwardingSource {
   ): Promise<SeriesOutcome> {
     const outcome = await read(reads, ahead);
     if (outcome.error !== undefined) this.#errors++;
-    if (outcome.secondError !== undefined) this.#errors++;
+    for (const each of outcome.behind?.values() ?? []) {
+      if (each instanceof ReadError) this.#errors++;
+    }
     return outcome;
   }
 }

@@ -67,14 +67,17 @@ export function resumePolicy(options: ResumePolicyOptions): ResumePolicy {
   let index = 0;
   let at = parts[0]?.offset ?? 0;
   let trouble: number | undefined;
-  /** The last reads, so that no more than two wait for a medium that begins to fail. */
-  const latest: Promise<unknown>[] = [];
+  /**
+   * When all reads but the last one have ended, and when all have: no more than two wait for
+   * a medium that begins to fail.
+   */
+  let [beforeLast, last]: (Promise<unknown> | undefined)[] = [];
   const readSource = async (range: Range, into: Bytes, lent?: Lent): Promise<ReadOutcome> => {
     if (onBad === "zero") return await readWithSalvage(source, range, into);
-    const [beforeLast] = latest.splice(0, latest.length - 1);
     const ended = Promise.withResolvers<void>();
-    latest.push(ended.promise);
-    await beforeLast;
+    const canBegin = beforeLast;
+    [beforeLast, last] = [last, Promise.all([last, ended.promise])];
+    await canBegin;
     try {
       return trouble === undefined ? await readOnce(range, into, lent) : { length: 0, bad: [] };
     } finally {

@@ -62,8 +62,11 @@ export interface SeriesOutcome {
   readonly milliseconds: readonly number[];
   /** Why the next one failed. */
   readonly error: ReadError | undefined;
-  /** Why the one behind that failed, too, where it was under way at the same time. */
-  readonly secondError?: ReadError | undefined;
+  /**
+   * What came of those behind it that were begun before it had failed, by their index: how
+   * long they took, or why they failed, too.
+   */
+  readonly behind?: ReadonlyMap<number, number | ReadError> | undefined;
 }
 
 /** A medium to write to. */

@@ -200,8 +200,13 @@ export async function readChannelSeries(
     return readError(alignedIo(channel), series[index]?.offset ?? 0, cause);
   };
   const error = errorAt(milliseconds.length);
-  const secondError = error && errorAt(milliseconds.length + 1);
-  return { milliseconds, error, ...(secondError === undefined ? {} : { secondError }) };
+  if (error === undefined) return { milliseconds, error };
+  const behind = new Map<number, number | ReadError>();
+  for (let index = milliseconds.length + 1; index < series.length; index++) {
+    const outcome = done.get(index) ?? errorAt(index);
+    if (outcome !== undefined) behind.set(index, outcome);
+  }
+  return { milliseconds, error, behind };
 }
 
 /** The first reads, as far as they need no detour. */

@@ -55,11 +55,11 @@ export abstract class PosixSource extends OpenedSource {
     if (ahead) this.#second ??= this.#startThread?.();
     const threads = ahead && this.#second !== undefined ? [thread, this.#second] : [thread];
     const outcome = await readChannelSeries(this.channel, threads, reads);
-    const { error, secondError, milliseconds } = outcome;
+    const { error, behind, milliseconds } = outcome;
     const last = reads[milliseconds.length - 1];
     if (last !== undefined) this.noteAnswer(last.offset);
-    for (const each of [error, secondError]) {
-      this.keep(each?.cause, ...reads.map(({ into }) => into));
+    for (const each of [error, ...behind?.values() ?? []]) {
+      if (typeof each !== "number") this.keep(each?.cause, ...reads.map(({ into }) => into));
     }
     return error === undefined ? outcome : { ...outcome, error: await this.explained(error) };
   }

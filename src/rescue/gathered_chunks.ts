@@ -1,5 +1,5 @@
 import type { BufferRing, RingSlot } from "../copy/buffer_ring.ts";
-import { type Range, totalLength } from "../core/range.ts";
+import { mergeRanges, type Range } from "../core/range.ts";
 
 /** Neighbours wait for each other for so many milliseconds. */
 const GATHER_MILLISECONDS = 500;
@@ -7,12 +7,16 @@ const GATHER_MILLISECONDS = 500;
 /** Downwards the bytes have to be moved: only up to so many. */
 const GATHER_DOWN_BYTES = 64 * 1024;
 
-/** Neighbouring bytes at the beginning of a buffer. */
+/** Bytes of the medium in a buffer. */
 export interface Gathered {
   readonly slot: RingSlot;
-  /** Byte of the medium. */
-  readonly offset: number;
-  readonly length: number;
+  readonly parts: readonly GatheredPart[];
+}
+
+/** Neighbouring bytes. */
+interface GatheredPart extends Range {
+  /** Where they begin in the buffer. */
+  readonly at: number;
 }
 
 /**
@@ -36,12 +40,17 @@ export class GatheredChunks {
    * What was read of a buffer that begins at byte `low` goes on; answers whether it was
    * anything: else the buffer stays its owner's.
    *
-   * @param good neighbours
+   * @param good neighbours, but for what could not be read between them
    */
   keep(slot: RingSlot, low: number, good: readonly Range[]): boolean {
-    if (good.length === 0) return false;
-    const offset = Math.min(...good.map((range) => range.offset));
-    const length = totalLength(good);
+    const [only, ...others] = mergeRanges(good);
+    if (only === undefined) return false;
+    if (others.length > 0) {
+      const parts = [only, ...others].map((range) => ({ ...range, at: range.offset - low }));
+      this.#hand({ slot, parts });
+      return true;
+    }
+    const { offset, length } = only;
     // Downwards, a series that was not read to its end leaves room before it.
     if (offset > low) slot.bytes.copyWithin(0, offset - low, offset - low + length);
     if (this.#join(slot, offset, length)) return true;
@@ -75,7 +84,9 @@ export class GatheredChunks {
   handOver(): void {
     const gathered = this.#gathered;
     this.#gathered = undefined;
-    if (gathered !== undefined) this.#hand(gathered);
+    if (gathered === undefined) return;
+    const { slot, offset, length } = gathered;
+    this.#hand({ slot, parts: [{ at: 0, offset, length }] });
   }
 
   /** Hands on what has waited long enough. */

@@ -11,8 +11,9 @@
  * });
  * ```
  *
- * Memory: three buffers of 2 MiB while a place is rescued, and its map; for each time that
- * reads were given up and still hang, what they have: a place, once two of them, or a buffer.
+ * Memory: three buffers of a place, of 4 MiB at most, while one is rescued, and its map; for
+ * each time that reads were given up and still hang, what they have: a place, once two of
+ * them, or a buffer.
  */
 import { RangeMap } from "../copy/range_map.ts";
 import { GONE, type Lent, type RangeReader, type ReadOutcome } from "../copy/read_policy.ts";

@@ -35,7 +35,8 @@
  *   trouble on both sides, those first from which most is expected between two failures,
  *   large ones from their middle outwards; then what is left, in order.
  * - Trimming, backwards: single sectors up to the first bad one, then growing requests;
- *   where the area is dead, from its front too, and the rest is left for scraping.
+ *   where more than one request failed, single sectors from the front, too. Where the area
+ *   is dead at its front as well the rest is left for scraping.
  *
  * Time: a binary search and a splice of the map a request, the logarithm of the number of
  * gaps for those of pass 5, and one scan of the map a pass (5, a few of trimming, 1,
@@ -58,7 +59,7 @@ const PHYSICAL_BYTES = 4096;
 const RUN_AHEAD = 2;
 
 /** So many clusters without trouble, and most likely the next one has none, either. */
-const CALM_CLUSTERS = 8;
+const CALM_CLUSTERS = 4;
 
 /** With more areas than that, nothing is split for the order of work alone. */
 export const MAX_SPLIT_AREAS = 65_536;
@@ -79,7 +80,7 @@ const CLUSTER_GAP_BYTES = 256 * 1024;
 const CLUSTER_CALM = 4;
 
 /** Troubles that many requests apart make failing requests and others cost the same. */
-const REQUESTS_A_TROUBLE = 110;
+const REQUESTS_A_TROUBLE = 128;
 
 /** Above this mean distance of troubles a request may be larger than a cluster. */
 const HEALTHY_BYTES = 64 * 1024 * 1024;
@@ -180,6 +181,8 @@ interface Walk {
   coarseHigh: number;
   /** The first walk of an area to be trimmed: by sectors up to the first bad one. */
   trims: boolean;
+  /** More than one request failed here: a bad sector is to be found from each end. */
+  readonly hasSeveral: boolean;
 }
 
 interface Pending extends RescueRequest {
@@ -526,7 +529,8 @@ export class RescueStrategy {
       this.#walk({ ...common, onFailure: this.#pass === 1 ? "skip" : "stay", size });
       if (start) this.#clean = 0;
     } else if (this.#phase === "*") {
-      this.#walk({ ...common, status: "*", onFailure: "stay", trims: true });
+      const hasSeveral = area.length > this.#clusterBytes;
+      this.#walk({ ...common, status: "*", onFailure: "stay", trims: true, hasSeveral });
     } else {
       const status = this.#phase === "/" ? "/" : "-";
       this.#walk({ ...common, status, onFailure: "stay", size: "sector" });
@@ -568,6 +572,7 @@ export class RescueStrategy {
       readonly rest?: Walk["rest"];
       readonly size?: Walk["size"];
       readonly trims?: boolean;
+      readonly hasSeveral?: boolean;
       readonly twin?: Range | undefined;
       readonly expected?: number;
     },
@@ -590,6 +595,7 @@ export class RescueStrategy {
       coarseLow: Infinity,
       coarseHigh: -Infinity,
       trims,
+      hasSeveral: options.hasSeveral ?? false,
     });
     this.#clean = Infinity;
     this.#calm = 0;
@@ -740,8 +746,18 @@ export class RescueStrategy {
   #afterFailure(walk: Walk, enter: (area: Range, status: AreaStatus) => void): void {
     if (walk.left) return;
     const rest = { offset: walk.low, length: walk.high - walk.low };
-    if (walk.trims) walk.trims = false;
-    else if (walk.rest === "scrape") {
+    if (walk.trims) {
+      walk.trims = false;
+      if (!walk.hasSeveral) return;
+      walk.left = true;
+      const options = {
+        onFailure: "stay",
+        status: "*",
+        trims: true,
+        towardTrouble: true,
+      } as const;
+      this.#walk({ ...options, area: rest, forward: !walk.forward, hasSeveral: false });
+    } else if (walk.rest === "scrape") {
       enter(rest, "/");
       walk.left = true;
     } else if (walk.status === "*" && this.#failures > 1) {

@@ -14,13 +14,13 @@
  * ```
  *
  * There are two maps: the strategy's runs ahead by what is being written; the durable one
- * is the consumer's and the caller's. Both end the same. Memory: `slots` buffers of 2 MiB,
- * or of the strategy's largest request: 8 MiB unless told otherwise. For each time that reads
- * were given up and still hang, those that they have: one of a source that reads series, up
- * to `slots` of another.
+ * is the consumer's and the caller's. Both end the same. Memory: `slots` buffers of 4 MiB
+ * (of the whole place where that is smaller), or of the strategy's largest request: 16 MiB
+ * unless told otherwise. For each time that reads were given up and still hang, those that
+ * they have: one of a source that reads series, up to `slots` of another.
  */
 import { BufferRing, type RingSlot } from "../copy/buffer_ring.ts";
-import { GONE, shortRead } from "../copy/read_policy.ts";
+import { GONE, NO_ANSWER, shortRead } from "../copy/read_policy.ts";
 import { ReadWatch, type WatchedRead } from "../copy/read_watch.ts";
 import { makeChunk } from "../copy/run_copy.ts";
 import type { BlockSource, ChunkConsumer, PlacedRead, SeriesOutcome } from "../core/block.ts";
@@ -47,7 +47,10 @@ const PAGE_BYTES = 4096;
 const SLOTS = 4;
 
 /** What is asked for together has at most so many bytes, or is one request. */
-const SERIES_BYTES = 2 * 1024 * 1024;
+const SERIES_BYTES = 4 * 1024 * 1024;
+
+/** Near trouble: it ends soon, so that what lies behind can be read by two threads. */
+const UNEASY_SERIES_BYTES = 256 * 1024;
 
 /** Reads that are asked for together, up to the first that fails. */
 const SERIES_READS = 128;
@@ -133,11 +136,14 @@ interface Placed {
   isKept: boolean;
 }
 
-/** What reading brought: the first ones, then why the next ones failed. */
+/** How long a request took, or why it failed; undefined where nobody tried it. */
+type RequestResult = number | ReadError | undefined;
+
+/** What reading brought. */
 interface RescueOutcome {
-  readonly milliseconds: readonly number[];
-  readonly failures: readonly ReadError[];
-  /** Was the first failure that nothing came? */
+  /** Of each request. */
+  readonly results: readonly RequestResult[];
+  /** Was it given up, since nothing came? */
   readonly isHung: boolean;
 }
 
@@ -166,7 +172,10 @@ class Rescue implements AsyncDisposable {
     this.#options = options;
     this.#strategy = options.strategy;
     this.#ring = new BufferRing(
-      Math.max(SERIES_BYTES, options.strategy.maxRequestBytes) + PAGE_BYTES,
+      Math.max(
+        Math.min(SERIES_BYTES, options.strategy.map.range.length),
+        options.strategy.maxRequestBytes,
+      ) + PAGE_BYTES,
       Math.max(3, options.slots ?? SLOTS),
     );
     this.#gathered = new GatheredChunks(
@@ -234,7 +243,10 @@ class Rescue implements AsyncDisposable {
       const isFree = !isAlone || this.#strategy.pending === 0;
       if (isFree && performance.now() >= this.#pauseUntil) {
         const ahead = this.#strategy.isCalm;
-        const requests = this.#strategy.series(SERIES_BYTES, count);
+        const requests = this.#strategy.series(
+          ahead ? SERIES_BYTES : UNEASY_SERIES_BYTES,
+          count,
+        );
         if (requests.length > 0 || this.#strategy.pending === 0) return { requests, ahead };
       }
       await this.#wake.promise;
@@ -266,17 +278,18 @@ class Rescue implements AsyncDisposable {
 
   /** Enters how it went, and hands on what was read. */
   #report(ranges: readonly Range[], placed: Placed, outcome: RescueOutcome): void {
-    const { milliseconds, failures, isHung } = outcome;
-    const good = ranges.slice(0, milliseconds.length);
-    const tried = good.length + failures.length;
-    for (const range of ranges.slice(tried).reverse()) this.#strategy.withdraw(range);
-    good.forEach((range, index) => this.#succeeded(range, milliseconds[index] ?? 0));
+    const { results, isHung } = outcome;
+    const untried = ranges.filter((_, index) => results[index] === undefined);
+    for (const range of untried.reverse()) this.#strategy.withdraw(range);
+    const good = ranges.filter((_, index) => typeof results[index] === "number");
     placed.isKept = this.#gathered.keep(placed.slot, placed.low, good);
-    for (const [index, failure] of failures.entries()) {
-      const failed = ranges[good.length + index];
-      if (failed === undefined) continue;
-      this.#failed(failed, failure);
-      if (isHung && index === 0) this.#options.onAbandoned?.(failed);
+    for (const [index, range] of ranges.entries()) {
+      const result = results[index];
+      if (typeof result === "number") this.#succeeded(range, result);
+      else if (result !== undefined) {
+        this.#failed(range, result);
+        if (isHung && result.osCode === NO_ANSWER) this.#options.onAbandoned?.(range);
+      }
     }
   }
 
@@ -290,20 +303,23 @@ class Rescue implements AsyncDisposable {
     ahead: boolean,
   ): Promise<RescueOutcome> {
     const watched = this.#watch.begin();
-    let outcome: SeriesOutcome | undefined;
+    let results: readonly RequestResult[] = [];
     try {
-      outcome = await this.#read(reads, ahead, watched);
+      const outcome = await this.#read(reads, ahead, watched);
+      results = reads.map((_, index) => resultOf(outcome, index));
     } finally {
       watched.end();
       this.#answeredAt = performance.now();
-      this.#leave(placed, watched, reads.slice(0, outcome?.milliseconds.length ?? 0));
+      const good = reads.filter((_, index) => typeof results[index] === "number");
+      this.#leave(placed, watched, good);
     }
-    const { milliseconds, error, secondError } = outcome;
-    const failures = [error, secondError].filter((each) => each !== undefined);
     // One that only waited behind the one that hung was not tried.
     const isUntried = watched.returned !== undefined && !watched.hung &&
-      !failures.some(({ osCode }) => GONE.includes(osCode));
-    return { milliseconds, failures: isUntried ? [] : failures, isHung: watched.hung };
+      !results.some((result) => result instanceof ReadError && GONE.includes(result.osCode));
+    return {
+      results: isUntried ? results.map(onlySuccess) : results,
+      isHung: watched.hung,
+    };
   }
 
   /** Takes another buffer for what was read, where the system still has the old one. */
@@ -314,9 +330,12 @@ class Rescue implements AsyncDisposable {
   }
 
   /** Gathered bytes go to the consumer. Never rejects. */
-  async #consume({ slot, offset, length }: Gathered): Promise<void> {
+  async #consume({ slot, parts }: Gathered): Promise<void> {
     try {
-      await this.#options.consumer.consume(makeChunk(offset, slot.bytes.subarray(0, length)));
+      for (const { at, offset, length } of parts) {
+        const bytes = slot.bytes.subarray(at, at + length);
+        await this.#options.consumer.consume(makeChunk(offset, bytes));
+      }
     } catch (error) {
       this.#fail(error);
     } finally {
@@ -464,4 +483,17 @@ class Rescue implements AsyncDisposable {
     await Promise.race([all, late.promise]);
     clearTimeout(timer);
   }
+}
+
+/** What came of a read of a series. */
+function resultOf(
+  { milliseconds, error, behind }: SeriesOutcome,
+  index: number,
+): RequestResult {
+  if (index === milliseconds.length) return error;
+  return index < milliseconds.length ? milliseconds[index] : behind?.get(index);
+}
+
+function onlySuccess(result: RequestResult): RequestResult {
+  return typeof result === "number" ? result : undefined;
 }

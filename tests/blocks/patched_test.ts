@@ -152,6 +152,11 @@ Deno.test("a series of reads is patched, and goes as far as the medium", async (
   for (const { offset, into } of reads.slice(0, 3)) {
     assertBytes(into, expected.slice(offset, offset + 512));
   }
+  // What another thread read behind a failure, too.
+  const around = readsAt(512, 4096, 1024);
+  const behind = (await source.readSeries?.(around, true))?.behind;
+  assertEquals([...behind?.keys() ?? []], [2]);
+  assertBytes(around[2]?.into ?? new Uint8Array(), expected.slice(1024, 1536));
   const last = await source.readSeries?.(readsAt(0, 8192, 512), false);
   assertEquals([last?.milliseconds.length, last?.error], [1, undefined]);
   const cut = new PatchedSource(medium, [], 1000);

@@ -213,6 +213,27 @@ Deno.test("with `stop` it ends at the first trouble, and asks a failing medium l
   }
 });
 
+Deno.test("with `stop` no third read begins before the first one has ended", async () => {
+  const bad = new RangeMap({ offset: 0, length: SIZE }, "+");
+  bad.set({ offset: 512, length: 512 }, "-");
+  const slowly = new Promise<void>((resolve) => setTimeout(resolve, 50));
+  const source = new FaultySource({
+    map: bad,
+    delay: (_, offset) => offset === 0 ? slowly : undefined,
+  });
+  const policy = resumePolicy({
+    source,
+    saved: undefined,
+    map: new RangeMap({ offset: 0, length: SIZE }),
+    chunkBytes: CHUNK_BYTES,
+    withSaved: false,
+    onBad: "stop",
+  });
+  await runAhead(policy, 8);
+  assertEquals(policy.trouble, 0);
+  assertEquals(source.reads.map(({ offset }) => offset), [0, CHUNK_BYTES]);
+});
+
 Deno.test("with `fail` the first place that cannot be read is the end", async () => {
   const bad = new RangeMap({ offset: 0, length: SIZE }, "+");
   bad.set({ offset: 9000, length: 512 }, "-");

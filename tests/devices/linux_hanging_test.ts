@@ -123,7 +123,14 @@ for (const ahead of [false, true]) {
       const outcome = await series;
       assertEquals(outcome.milliseconds.length, 3);
       assertEquals([outcome.error?.osCode, outcome.error?.offset], ["ETIMEDOUT", STUCK]);
-      assertEquals(outcome.secondError, undefined);
+      // What the other thread read behind it counts.
+      const behind = [...outcome.behind?.keys() ?? []];
+      assertEquals(behind, ahead ? Array.from({ length: 12 }, (_, index) => 4 + index) : []);
+      for (const index of behind) {
+        const { offset, into } = reads[index] ?? { offset: 0, into: new Uint8Array() };
+        assertEquals(typeof outcome.behind?.get(index), "number");
+        assertBytes(into, patternBytes(512, { offset }));
+      }
       assertBytes(memory.bytes.subarray(0, 1536), patternBytes(1536, { offset: start }));
       await assertReads(source, STUCK + 512, new Uint8Array(512));
       await disk.relent();

@@ -37,11 +37,13 @@ interface Rescued {
 function rescue(
   faults: DriveFaults,
   options: Partial<RescueStrategyOptions> = {},
-  { checks = false, steps = Infinity, series = false }: {
+  { checks = false, steps = Infinity, series = false, twoThreads = false }: {
     readonly checks?: boolean;
     readonly steps?: number;
     /** Several neighbours at once, read up to the first failure. */
     readonly series?: boolean;
+    /** Where it is calm, some behind the first failure are read, too. */
+    readonly twoThreads?: boolean;
   } = {},
 ): Rescued {
   const drive = new SimulatedDrive(faults);
@@ -53,7 +55,8 @@ function rescue(
   for (;;) {
     const round: RescueRequest[] = [];
     if (series) {
-      round.push(...readable(drive, strategy, strategy.series(SERIES_BYTES, 50)));
+      const ahead = twoThreads && strategy.isCalm ? 3 : 0;
+      round.push(...readable(drive, strategy, strategy.series(SERIES_BYTES, 50), ahead));
       requests.push(...round);
     }
     while (!series && requests.length < steps) {
@@ -84,11 +87,15 @@ function rescue(
 
 const SERIES_BYTES = 256 * 1024;
 
-/** The requests of a series up to the first that fails; the others are given back. */
+/**
+ * The requests of a series up to the first that fails, and a few that another thread read
+ * meanwhile, up to one that fails, too; the others are given back.
+ */
 function readable(
   drive: SimulatedDrive,
   strategy: RescueStrategy,
   series: readonly RescueRequest[],
+  ahead = 0,
 ): readonly RescueRequest[] {
   const total = series.reduce((sum, { range }) => sum + range.length, 0);
   assert(series.length <= 50 && (total <= SERIES_BYTES || series.length === 1));
@@ -98,8 +105,12 @@ function readable(
       endOf(range) === last.offset;
     assert(isNext, "a series is of neighbours");
   }
-  const failing = series.findIndex(({ range }) => !drive.canRead(range));
-  const tried = failing < 0 ? series.length : failing + 1;
+  const failsAt = (from: number): number => {
+    const index = series.slice(from).findIndex(({ range }) => !drive.canRead(range));
+    return index < 0 ? series.length : from + index;
+  };
+  const first = failsAt(0) + 1;
+  const tried = ahead === 0 ? first : Math.min(first + ahead, failsAt(first) + 1);
   for (const { range } of series.slice(tried).reverse()) strategy.withdraw(range);
   return series.slice(0, tried);
 }
@@ -171,6 +182,7 @@ Deno.test("every readable sector is rescued, whatever is wrong with the drive", 
       const variant = VARIANTS[seed % VARIANTS.length];
       assertComplete(rescue(faults, variant));
       assertComplete(rescue(faults, variant, { series: true }));
+      assertComplete(rescue(faults, variant, { series: true, twoThreads: true }));
     }
   }
 });
@@ -181,6 +193,7 @@ Deno.test("the map goes one way only, and changes where the strategy says", () =
       const faults = makeFaults(kind, { seed, size: 4 * MIB });
       rescue(faults, variant, { checks: true });
       rescue(faults, variant, { checks: true, series: true });
+      rescue(faults, variant, { checks: true, series: true, twoThreads: true });
     }
   }
 });
@@ -328,6 +341,16 @@ Deno.test("a dead area is left in a few steps, and comes last", () => {
   assert(failed(2) <= 4, `${failed(2)} in pass 2`);
   // Each sector once, and what it took to find the two ends.
   assert(drive.failures <= dead.length / 512 + 8, `${drive.failures}`);
+});
+
+Deno.test("two bad places in neighbouring requests fail twice each, as with ddrescue", () => {
+  const bad = [MIB + 30 * 1024, MIB + 100 * 1024].map((offset) => ({ offset, length: 512 }));
+  const faults = { size: 4 * MIB, bad };
+  const map = new RangeMap({ offset: 0, length: faults.size }, "+");
+  map.set({ offset: MIB, length: 128 * 1024 }, "*");
+  const { drive } = rescue(faults, { map, phase: "*" }, { series: true });
+  assertEquals(drive.failures, 2);
+  assertEquals(map.ranges("-"), bad);
 });
 
 Deno.test("slow areas are left for later, then read", () => {

@@ -113,7 +113,7 @@ test("neighbours are written together", async (series) => {
 });
 
 test("reading goes on while a bounded number of chunks is written", async (series) => {
-  const rescue = new Rescue({ series, size: 16 * MIB, bad: [] }, {
+  const rescue = new Rescue({ series, size: 64 * MIB, bad: [] }, {
     maxRequestBytes: 256 * 1024,
   });
   const gate = Promise.withResolvers<void>();
@@ -274,6 +274,21 @@ test("a medium that cannot be opened again went away: nothing is called bad", as
   const places = drive.rescue.durable.ranges("*", "/", "-");
   assert(places.every(({ offset, length }) => offset > STUCK || offset + length <= STUCK));
   drive.rescue.assertHonest();
+});
+
+Deno.test("what was read behind a failure, by another thread, is not read again", async () => {
+  const bad = [[5 * MIB + 512, 512], [5 * MIB + 100 * 1024, 512]] as const;
+  const rescue = new Rescue({ series: true, size: 16 * MIB, bad });
+  assertEquals(await rescue.run(), "finished");
+  const good = rescue.source.reads.filter(({ offset, length }) =>
+    bad.every(([at]) => at < offset || at >= offset + length)
+  );
+  assertEquals(
+    good.reduce((sum, { length }) => sum + length, 0),
+    rescue.durable.total("+"),
+  );
+  assertEquals(rescue.durable.total("+"), 16 * MIB - 1024);
+  rescue.assertHonest();
 });
 
 Deno.test("what a series brought before it hung is not read again", async () => {

@@ -108,10 +108,12 @@ export class FaultySource implements BlockSource {
       if (length instanceof ReadError) {
         // The one behind it was under way already.
         const next = ahead ? reads[index + 1] : undefined;
-        const second = next === undefined ? undefined : await this.#tryRead(next);
-        return second instanceof ReadError
-          ? { milliseconds, error: length, secondError: second }
-          : { milliseconds, error: length };
+        if (next === undefined) return { milliseconds, error: length };
+        const second = await this.#tryRead(next);
+        const behind = new Map<number, number | ReadError>();
+        if (second instanceof ReadError) behind.set(index + 1, second);
+        else if (second === next.into.length) behind.set(index + 1, 0.1);
+        return { milliseconds, error: length, behind };
       }
       if (length < read.into.length) break;
       milliseconds.push(0.1);
