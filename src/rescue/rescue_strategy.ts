@@ -59,7 +59,7 @@ const PHYSICAL_BYTES = 4096;
 const RUN_AHEAD = 2;
 
 /** So many clusters without trouble, and most likely the next one has none, either. */
-const CALM_CLUSTERS = 4;
+const CALM_CLUSTERS = 2;
 
 /** With more areas than that, nothing is split for the order of work alone. */
 export const MAX_SPLIT_AREAS = 65_536;
@@ -80,7 +80,7 @@ const CLUSTER_GAP_BYTES = 256 * 1024;
 const CLUSTER_CALM = 4;
 
 /** Troubles that many requests apart make failing requests and others cost the same. */
-const REQUESTS_A_TROUBLE = 128;
+const REQUESTS_A_TROUBLE = 120;
 
 /** Above this mean distance of troubles a request may be larger than a cluster. */
 const HEALTHY_BYTES = 64 * 1024 * 1024;

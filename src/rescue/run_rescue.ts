@@ -50,7 +50,7 @@ const SLOTS = 4;
 const SERIES_BYTES = 4 * 1024 * 1024;
 
 /** Near trouble: it ends soon, so that what lies behind can be read by two threads. */
-const UNEASY_SERIES_BYTES = 256 * 1024;
+const UNEASY_SERIES_BYTES = 128 * 1024;
 
 /** Reads that are asked for together, up to the first that fails. */
 const SERIES_READS = 128;
