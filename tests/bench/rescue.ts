@@ -21,7 +21,7 @@ import { parseMapFile } from "../../src/copy/map_file.ts";
 import { totalLength } from "../../src/core/range.ts";
 import { parseByteCount } from "../../src/core/units.ts";
 import { LoopDevice } from "../support/loop_device.ts";
-import { CLI, shell } from "../support/run_cli.ts";
+import { CLI, run, shell } from "../support/run_cli.ts";
 import { Mounted, TemporaryFolder } from "../support/temporary.ts";
 import { median } from "./limits.ts";
 import {
@@ -134,10 +134,16 @@ async function measure(tool: Tool, folder: TemporaryFolder, bench: BenchDisk): P
   return { seconds, secondsTo99, rescuedBytes: totalLength(rescued), failures, reads };
 }
 
-/** The page cache of the loop device's file would answer the second program. */
+/**
+ * The page cache of the loop device's file would answer the second program. The programs
+ * themselves come back into it: how fast they are read from this machine's disk is not asked.
+ */
 async function dropCaches(): Promise<void> {
   await new Deno.Command("sync").output();
   await shell("echo 1 > /proc/sys/vm/drop_caches");
+  await run("ddrescue", ["--help"]);
+  const [program = "", ...args] = CLI;
+  await run(program, [...args, "read", "--help"]);
 }
 
 function print(...cells: readonly string[]): void {
