@@ -23,8 +23,11 @@ import type { ForeignBytes, ZlibReply, ZlibRequest } from "./zlib_worker.ts";
 /** Below this a call is done on the thread that asks: others would take longer to start. */
 const SMALL_BYTES = 256 * 1024;
 
-/** Unpacked bytes that a thread does in one go, but for pieces that are larger. */
+/** Unpacked bytes that a thread packs in one go, but for pieces that are larger. */
 const WORK_BYTES = 256 * 1024;
+
+/** The same for unpacking, which takes less time than asking for it does. */
+const UNPACK_WORK_BYTES = 512 * 1024;
 
 /** Works that a thread is given ahead, so that it never waits for the main thread. */
 const WORKS_AHEAD = 2;
@@ -134,7 +137,7 @@ export class ZlibPool implements ZlibService, Disposable {
     const placesOf: Places[] = [];
     for (let first = 0, next = 0; first < streams.length; first = next) {
       let bytes = 0;
-      while (next < streams.length && bytes < WORK_BYTES) bytes += limits[next++] ?? 0;
+      while (next < streams.length && bytes < UNPACK_WORK_BYTES) bytes += limits[next++] ?? 0;
       const own = places.slice(first, next);
       placesOf.push(own);
       requests.push({
