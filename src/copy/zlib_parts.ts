@@ -4,7 +4,13 @@ import type { PackedPiece, PieceForm } from "../core/zlib.ts";
 import type { StreamForm, StreamPacking } from "./zlib_engine.ts";
 
 /** How pieces are packed: as zlib streams, or in another form. */
-export type PackForm = Omit<PieceForm, "packing"> & Pick<StreamForm, "packing">;
+export type PackForm = Omit<PieceForm, "packing"> & Pick<StreamForm, "packing"> & {
+  /** Zlib streams only: of one that is not shorter than its piece only the checksum is kept. */
+  readonly onlyShorter?: boolean;
+};
+
+/** Bytes of the checksum at the end of a zlib stream (RFC 1950, 2.2). */
+export const ADLER_BYTES = 4;
 
 /** Results one behind the other in one buffer: they change threads in one go. */
 export interface JoinedPieces {

@@ -7,6 +7,7 @@ import { isNoise } from "./noise.ts";
 import { packBest } from "./pack_best.ts";
 import { makeEngine, packedBound, type StreamPacking, type ZlibEngine } from "./zlib_engine.ts";
 import {
+  ADLER_BYTES,
   DAMAGED,
   type JoinedPieces,
   type PackForm,
@@ -49,7 +50,11 @@ export class ZlibPieces {
     let end = 0;
     for (let index = 0; index < count; index++) {
       const piece = bytes.subarray(index * pieceBytes, (index + 1) * pieceBytes);
-      const length = before + this.#packPiece(piece, form, into.subarray(end + before)) + after;
+      let length = before + this.#packPiece(piece, form, into.subarray(end + before)) + after;
+      if (form.onlyShorter && length >= piece.length) {
+        into.copyWithin(end, end + length - ADLER_BYTES, end + length);
+        length = ADLER_BYTES;
+      }
       if (form.packing === "deflate") checksums[index] = crc32(piece);
       lengths[index] = length;
       end += length;

@@ -62,8 +62,10 @@ export class ZlibPool implements ZlibService, Disposable {
     bytes: Bytes,
     pieceBytes: number,
     level: ZlibLevel,
+    onlyShorter = false,
   ): Promise<readonly Bytes[]> {
-    const packed = await this.#pack(bytes, pieceBytes, { packing: "zlib", level });
+    const form = { packing: "zlib", level, onlyShorter } as const;
+    const packed = await this.#pack(bytes, pieceBytes, form);
     return packed.map((piece) => piece.bytes);
   }
 

@@ -79,20 +79,20 @@ export function utf16Text(bytes: Uint8Array, littleEndian = true): string {
  * the medium ends. The medium is asked for whole sectors, and for nothing outside of
  * it, so that a raw device can answer.
  *
+ * @param memory where the bytes go: room for so many
  * @throws {ReadError} when the medium does not deliver.
  */
 export async function readBytes(
   source: BlockSource,
   offset: number,
   length: number,
+  memory: (length: number) => Bytes = (bytes) => new Uint8Array(bytes),
 ): Promise<Bytes> {
   const { size, sectorSize } = source;
   const end = Math.min(offset + length, size);
   if (offset >= end) return new Uint8Array();
   const first = Math.floor(offset / sectorSize) * sectorSize;
-  const sectors = new Uint8Array(
-    Math.min(Math.ceil(end / sectorSize) * sectorSize, size) - first,
-  );
+  const sectors = memory(Math.min(Math.ceil(end / sectorSize) * sectorSize, size) - first);
   const count = await source.readAt(first, sectors);
   return sectors.subarray(
     offset - first,

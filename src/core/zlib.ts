@@ -7,9 +7,15 @@ export interface ZlibService {
    * Packs each `pieceBytes` of `bytes` (the last piece may be shorter) into a zlib stream
    * (RFC 1950) of its own; at level 0 nothing gets smaller. `bytes` is not touched until the
    * promise settles. The streams, which can share buffers, are the caller's to keep. A
-   * stream ends with the Adler-32 of its piece, most significant byte first.
+   * stream ends with the Adler-32 of its piece, most significant byte first. With
+   * `onlyShorter` that alone, 4 bytes, can stand for a piece whose stream is not shorter.
    */
-  deflate(bytes: Bytes, pieceBytes: number, level: ZlibLevel): Promise<readonly Bytes[]>;
+  deflate(
+    bytes: Bytes,
+    pieceBytes: number,
+    level: ZlibLevel,
+    onlyShorter?: boolean,
+  ): Promise<readonly Bytes[]>;
   /**
    * Unpacks zlib streams of at most `maxBytes` each. Answers for each what it held,
    * undefined where it is damaged or longer; what lies behind its end is ignored. What has

@@ -196,6 +196,24 @@ Deno.test({
   },
 });
 
+Deno.test("of pieces that do not get shorter the checksum alone can be kept", async () => {
+  using pool = new ZlibPool({ threads: 2 });
+  for (const length of [4 * PIECE_BYTES, 3 * MIB + 1000]) {
+    const bytes = mixedBytes(length, 5);
+    crypto.getRandomValues(bytes.subarray(PIECE_BYTES, 2 * PIECE_BYTES));
+    const whole = await pool.deflate(bytes, PIECE_BYTES, 1);
+    const kept = await pool.deflate(bytes, PIECE_BYTES, 1, true);
+    const pieces = piecesOf(bytes, PIECE_BYTES);
+    const isShorter = pieces.map((piece, index) => (whole[index]?.length ?? 0) < piece.length);
+    assertEquals(new Set(isShorter).size, 2);
+    assertSame(
+      kept,
+      whole.map((stream, index) => isShorter[index] ? stream : stream.subarray(-4)),
+      `${length}`,
+    );
+  }
+});
+
 Deno.test("checksums of pieces, on this thread and on others", async () => {
   using pool = new ZlibPool({ threads: 2 });
   for (const length of [0, 1, 100_000, 2 * MIB + 77]) {

@@ -53,6 +53,7 @@ export class ChunkReader {
    * What is answered can hold fewer bytes or more, and share buffers.
    *
    * @param placeOf where the content of a chunk, by its number, may be put
+   * @param memory what is answered can lie in: room for so many bytes
    * @throws {ReadError} when a segment file does not deliver.
    */
   async read(
@@ -60,13 +61,14 @@ export class ChunkReader {
     count: number,
     lastBytes: number,
     placeOf?: (number: number) => Bytes | undefined,
+    memory?: (length: number) => Bytes,
   ): Promise<ChunkContent[]> {
     const { index } = this.#options;
     const located = await index.locate(first, count);
     const places = located.filter((each) => "number" in each)
       .map((place) => ({ ...place, length: Math.min(place.length, this.#limit(place)) }));
     const last = { number: first + count - 1, bytes: lastBytes };
-    const contents = await this.#unpack(await this.#readStored(places), last, placeOf);
+    const contents = await this.#unpack(await this.#readStored(places, memory), last, placeOf);
     return located.map((each, i) => {
       if ("problem" in each) return each;
       const content = contents.get(first + i);
@@ -106,21 +108,23 @@ export class ChunkReader {
   }
 
   /** The bytes of each chunk as they are in the file; fewer where the file ends. */
-  async #readStored(places: readonly ChunkPlace[]): Promise<Map<ChunkPlace, Bytes>> {
+  async #readStored(
+    places: readonly ChunkPlace[],
+    memory: ((length: number) => Bytes) | undefined,
+  ): Promise<Map<ChunkPlace, Bytes>> {
+    const { files } = this.#options;
     const stored = new Map<ChunkPlace, Bytes>();
-    await Promise.all(
-      runsOf(places).map(async (run) => {
-        const bytes = await this.#options.files.read(
-          run.segment,
-          run.offset,
-          run.end - run.offset,
-        );
-        for (const place of run.places) {
-          const start = place.offset - run.offset;
-          stored.set(place, bytes.subarray(start, start + place.length));
-        }
-      }),
-    );
+    const reads = runsOf(places).map(async (run) => {
+      const length = run.end - run.offset;
+      const bytes = await files.read(run.segment, run.offset, length, memory);
+      for (const place of run.places) {
+        const start = place.offset - run.offset;
+        stored.set(place, bytes.subarray(start, start + place.length));
+      }
+    });
+    // All of them, also after a failure: then nobody writes to the memory any more.
+    await Promise.allSettled(reads);
+    await Promise.all(reads);
     return stored;
   }
 }

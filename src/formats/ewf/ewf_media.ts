@@ -2,6 +2,7 @@ import type { BlockSource, Bytes } from "../../core/block.ts";
 import { DamageError, ReadError } from "../../core/errors.ts";
 import { endOf, intersection, type Range } from "../../core/range.ts";
 import { formatCount } from "../../core/units.ts";
+import { type BufferLease, BufferPool } from "./buffer_pool.ts";
 import type { ChunkDamage } from "./ewf_chunk_index.ts";
 import type { ChunkContent, ChunkReader } from "./ewf_chunk_reader.ts";
 import type { SegmentFiles } from "./ewf_segments.ts";
@@ -31,6 +32,7 @@ export class EwfMedia implements BlockSource {
   readonly size: number;
   readonly sectorSize: number;
   readonly #options: EwfMediaOptions;
+  readonly #buffers = new BufferPool();
   readonly #batchChunks: number;
   readonly #cacheChunks: number;
   /** By number; the one used least recently comes first. */
@@ -80,7 +82,8 @@ export class EwfMedia implements BlockSource {
     const first = Math.floor(offset / this.#options.chunkBytes);
     const wanted = { offset, length: into.length };
     const damages: ChunkDamage[] = [];
-    for (const [index, content] of (await this.#contents(wanted, into)).entries()) {
+    using lease = this.#buffers.lease();
+    for (const [index, content] of (await this.#contents(wanted, into, lease)).entries()) {
       const checked = this.#checked(first + index, content);
       if ("problem" in checked) {
         damages.push(checked);
@@ -99,7 +102,7 @@ export class EwfMedia implements BlockSource {
    * The chunks in which these bytes lie; those that are wanted in part are kept, others may
    * be where they belong in `into` already.
    */
-  async #contents(wanted: Range, into: Bytes): Promise<ChunkContent[]> {
+  async #contents(wanted: Range, into: Bytes, lease: BufferLease): Promise<ChunkContent[]> {
     const { chunkBytes, reader } = this.#options;
     const first = Math.floor(wanted.offset / chunkBytes);
     const count = Math.ceil(endOf(wanted) / chunkBytes) - first;
@@ -108,12 +111,13 @@ export class EwfMedia implements BlockSource {
     if (from < 0) return await Promise.all(kept.filter((each) => each !== undefined));
     const to = kept.lastIndexOf(undefined);
     const lastBytes = this.#rangeOf(first + to, 1).length;
-    const fresh = reader.read(first + from, to - from + 1, lastBytes, (number) => {
+    const placeOf = (number: number): Bytes | undefined => {
       const { offset, length } = this.#rangeOf(number, 1);
       const isWhole = offset >= wanted.offset && offset + length <= endOf(wanted);
       const start = offset - wanted.offset;
       return isWhole ? into.subarray(start, start + length) : undefined;
-    });
+    };
+    const fresh = reader.read(first + from, to - from + 1, lastBytes, placeOf, lease.take);
     for (const index of new Set([0, count - 1])) {
       const chunk = this.#rangeOf(first + index, 1);
       const isWhole = chunk.offset >= wanted.offset && endOf(chunk) <= endOf(wanted);

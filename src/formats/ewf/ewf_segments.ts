@@ -69,11 +69,16 @@ export class SegmentFiles implements AsyncDisposable {
    *
    * @throws {ReadError} when it does not deliver, or is gone.
    */
-  async read(segment: number, offset: number, length: number): Promise<Bytes> {
-    if (segment === 0) return await readBytes(this.#first, offset, length);
+  async read(
+    segment: number,
+    offset: number,
+    length: number,
+    memory?: (length: number) => Bytes,
+  ): Promise<Bytes> {
+    if (segment === 0) return await readBytes(this.#first, offset, length, memory);
     const open = this.#use(segment);
     try {
-      return await readBytes(await open.source, offset, length);
+      return await readBytes(await open.source, offset, length, memory);
     } finally {
       open.users--;
       await this.#closeSpare();

@@ -33,6 +33,9 @@ export interface PackerOptions {
   readonly always: boolean;
 }
 
+/** Of the Adler-32 at the end of a zlib stream, and of a plain chunk. */
+const CHECKSUM_BYTES = 4;
+
 /** Stand for a form that is not made of the chunks at hand. */
 const ZERO = -1;
 const BEFORE = -2;
@@ -105,11 +108,11 @@ export class ChunkPacker {
       const sums = await zlib.checksums(joined(chunks), chunkBytes, "adler32");
       return Array.from(sums, (sum) => ({ stream: undefined, checksum: littleEndian(sum) }));
     }
-    const streams = await zlib.deflate(joined(chunks), chunkBytes, level);
+    const streams = await zlib.deflate(joined(chunks), chunkBytes, level, !always);
     return streams.map((stream, index) => ({
-      stream: always || stream.length < (chunks[index]?.length ?? 0) ? stream : undefined,
+      stream: always || isShorter(stream, chunks[index]) ? stream : undefined,
       // A stream ends with it, most significant byte first.
-      checksum: stream.slice(-4).reverse(),
+      checksum: stream.slice(-CHECKSUM_BYTES).reverse(),
     }));
   }
 
@@ -127,6 +130,11 @@ function packed(chunk: Bytes, { stream, checksum }: Form): PackedChunk {
   return stream === undefined
     ? { isPacked: false, parts: [chunk, checksum], length: chunk.length + checksum.length }
     : { isPacked: true, parts: [stream], length: stream.length };
+}
+
+/** The checksum alone stands for streams that are not. */
+function isShorter(stream: Bytes, chunk: Bytes | undefined): boolean {
+  return stream.length > CHECKSUM_BYTES && stream.length < (chunk?.length ?? 0);
 }
 
 function littleEndian(value: number): Bytes {
