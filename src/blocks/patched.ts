@@ -1,4 +1,10 @@
-import type { BlockSource, Bytes, PlacedRead, SeriesOutcome } from "../core/block.ts";
+import {
+  type BlockSource,
+  type Bytes,
+  type PlacedRead,
+  type SeriesOutcome,
+  seriesResult,
+} from "../core/block.ts";
 import { endOf, intersection, type Range } from "../core/range.ts";
 import { ForwardingSource, type ReadSeries } from "./forwarding_source.ts";
 
@@ -94,10 +100,8 @@ export class PatchedSource extends ForwardingSource {
     const end = Math.min(this.size, this.source.size);
     const beyond = reads.findIndex(({ offset, into }) => offset + into.length > end);
     const outcome = await read(beyond < 0 ? reads : reads.slice(0, beyond), ahead);
-    const { milliseconds, behind } = outcome;
     for (const [index, { offset, into }] of reads.entries()) {
-      const isRead = index < milliseconds.length || typeof behind?.get(index) === "number";
-      if (isRead) this.#apply(offset, into);
+      if (typeof seriesResult(outcome, index) === "number") this.#apply(offset, into);
     }
     return outcome;
   }

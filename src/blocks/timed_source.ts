@@ -1,4 +1,9 @@
-import type { Bytes, PlacedRead, SeriesOutcome } from "../core/block.ts";
+import {
+  type Bytes,
+  type PlacedRead,
+  type SeriesOutcome,
+  seriesResult,
+} from "../core/block.ts";
 import { ForwardingSource, type ReadSeries } from "./forwarding_source.ts";
 
 /**
@@ -37,8 +42,7 @@ export class TimedSource extends ForwardingSource {
     let isSuccess = false;
     try {
       const outcome = await read(reads, ahead);
-      isSuccess = outcome.milliseconds.length > 0 ||
-        outcome.behind?.values().some((each) => typeof each === "number") === true;
+      isSuccess = reads.some((_, index) => typeof seriesResult(outcome, index) === "number");
       return outcome;
     } finally {
       this.#end(isSuccess);

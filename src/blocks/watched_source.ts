@@ -1,4 +1,9 @@
-import type { Bytes, PlacedRead, SeriesOutcome } from "../core/block.ts";
+import {
+  type Bytes,
+  type PlacedRead,
+  type SeriesOutcome,
+  seriesResult,
+} from "../core/block.ts";
 import { ReadError } from "../core/errors.ts";
 import { ForwardingSource, type ReadSeries } from "./forwarding_source.ts";
 
@@ -26,9 +31,8 @@ export class WatchedSource extends ForwardingSource {
     ahead: boolean,
   ): Promise<SeriesOutcome> {
     const outcome = await read(reads, ahead);
-    if (outcome.error !== undefined) this.#errors++;
-    for (const each of outcome.behind?.values() ?? []) {
-      if (each instanceof ReadError) this.#errors++;
+    for (const index of reads.keys()) {
+      if (seriesResult(outcome, index) instanceof ReadError) this.#errors++;
     }
     return outcome;
   }

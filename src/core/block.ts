@@ -69,6 +69,15 @@ export interface SeriesOutcome {
   readonly behind?: ReadonlyMap<number, number | ReadError> | undefined;
 }
 
+/** How long a read of a series took, or why it failed; undefined where it was not tried. */
+export function seriesResult(
+  { milliseconds, error, behind }: SeriesOutcome,
+  index: number,
+): number | ReadError | undefined {
+  if (index === milliseconds.length) return error;
+  return index < milliseconds.length ? milliseconds[index] : behind?.get(index);
+}
+
 /** A medium to write to. */
 export interface BlockSink extends AsyncDisposable {
   /** As the user named it. */

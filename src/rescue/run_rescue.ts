@@ -23,7 +23,13 @@ import { BufferRing, type RingSlot } from "../copy/buffer_ring.ts";
 import { GONE, NO_ANSWER, shortRead } from "../copy/read_policy.ts";
 import { ReadWatch, type WatchedRead } from "../copy/read_watch.ts";
 import { makeChunk } from "../copy/run_copy.ts";
-import type { BlockSource, ChunkConsumer, PlacedRead, SeriesOutcome } from "../core/block.ts";
+import {
+  type BlockSource,
+  type ChunkConsumer,
+  type PlacedRead,
+  type SeriesOutcome,
+  seriesResult,
+} from "../core/block.ts";
 import { ImagingError, ReadError } from "../core/errors.ts";
 import type { Range } from "../core/range.ts";
 import { type Gathered, GatheredChunks } from "./gathered_chunks.ts";
@@ -136,8 +142,8 @@ interface Placed {
   isKept: boolean;
 }
 
-/** How long a request took, or why it failed; undefined where nobody tried it. */
-type RequestResult = number | ReadError | undefined;
+/** See {@linkcode seriesResult}. */
+type RequestResult = ReturnType<typeof seriesResult>;
 
 /** What reading brought. */
 interface RescueOutcome {
@@ -306,7 +312,7 @@ class Rescue implements AsyncDisposable {
     let results: readonly RequestResult[] = [];
     try {
       const outcome = await this.#read(reads, ahead, watched);
-      results = reads.map((_, index) => resultOf(outcome, index));
+      results = reads.map((_, index) => seriesResult(outcome, index));
     } finally {
       watched.end();
       this.#answeredAt = performance.now();
@@ -483,15 +489,6 @@ class Rescue implements AsyncDisposable {
     await Promise.race([all, late.promise]);
     clearTimeout(timer);
   }
-}
-
-/** What came of a read of a series. */
-function resultOf(
-  { milliseconds, error, behind }: SeriesOutcome,
-  index: number,
-): RequestResult {
-  if (index === milliseconds.length) return error;
-  return index < milliseconds.length ? milliseconds[index] : behind?.get(index);
 }
 
 function onlySuccess(result: RequestResult): RequestResult {
