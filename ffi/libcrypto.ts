@@ -1,9 +1,11 @@
+import { type LibrarySymbols, openLinuxLibrary } from "./system_library.ts";
+
 /**
  * libcrypto of OpenSSL 3, where the system has it: the functions that digests take. Beside
  * each parameter stands its C type, from OpenSSL's manual pages EVP_DigestInit(3) and
  * OPENSSL_init_crypto(3).
  */
-export const LIBCRYPTO_SYMBOLS = {
+const LIBCRYPTO_SYMBOLS = {
   /** int OPENSSL_init_crypto(uint64_t options, const OPENSSL_INIT_SETTINGS *settings); */
   OPENSSL_init_crypto: {
     parameters: [/* uint64_t */ "u64", /* const OPENSSL_INIT_SETTINGS * */ "pointer"],
@@ -54,7 +56,7 @@ export const LIBCRYPTO_SYMBOLS = {
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** The functions of an opened libcrypto. */
-export type Libcrypto = Deno.DynamicLibrary<typeof LIBCRYPTO_SYMBOLS>["symbols"];
+export type Libcrypto = LibrarySymbols<typeof LIBCRYPTO_SYMBOLS>;
 
 /** The name stands for the binary interface: OpenSSL 4 has another one. */
 const LIBRARY = "libcrypto.so.3";
@@ -65,21 +67,9 @@ const OPENSSL_INIT_NO_LOAD_CONFIG = 0x80n;
 /** openssl/crypto.h: the end of the process takes nothing away from threads that go on. */
 const OPENSSL_INIT_NO_ATEXIT = 0x80000n;
 
-/**
- * Opens libcrypto for the calling thread; undefined on other systems than Linux, where it is
- * missing or lacks a function, and where this program may not use it. Nobody is asked for
- * that permission.
- */
+/** Opens libcrypto for the calling thread where that can be, see {@linkcode openLinuxLibrary}. */
 export function openLibcrypto(library = LIBRARY): Libcrypto | undefined {
-  if (Deno.build.os !== "linux") return undefined;
-  const { state } = Deno.permissions.querySync({ name: "ffi", path: library });
-  if (state !== "granted") return undefined;
-  let symbols: Libcrypto;
-  try {
-    ({ symbols } = Deno.dlopen(library, LIBCRYPTO_SYMBOLS));
-  } catch {
-    return undefined;
-  }
+  const symbols = openLinuxLibrary(library, LIBCRYPTO_SYMBOLS);
   const options = OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT;
-  return symbols.OPENSSL_init_crypto(options, null) === 1 ? symbols : undefined;
+  return symbols?.OPENSSL_init_crypto(options, null) === 1 ? symbols : undefined;
 }

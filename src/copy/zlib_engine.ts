@@ -3,6 +3,7 @@ import * as zlib from "node:zlib";
 import type { Bytes } from "../core/block.ts";
 import { viewOf } from "../core/bytes.ts";
 import type { PieceForm, PiecePacking } from "../core/zlib.ts";
+import { packBest } from "./pack_best.ts";
 
 /** What a stream is made of. */
 export interface StreamForm extends Pick<PieceForm, "level" | "isOpen"> {
@@ -12,8 +13,8 @@ export interface StreamForm extends Pick<PieceForm, "level" | "isOpen"> {
 /** What a stream is unpacked as; see {@linkcode ZlibService}. */
 export type StreamPacking = "zlib" | PiecePacking;
 
-/** Packs and unpacks into memory that is given. */
-export interface ZlibEngine {
+/** Packs and unpacks into memory that is given. Whoever made it disposes of it. */
+export interface ZlibEngine extends Disposable {
   /** Answers how long the stream is. `into` has the room of {@linkcode packedBound}. */
   pack(piece: Bytes, form: StreamForm, into: Bytes): number;
   /**
@@ -21,21 +22,64 @@ export interface ZlibEngine {
    * room in `into`, or (but for zlib) is followed by something.
    */
   unpack(stream: Bytes, packing: StreamPacking, into: Bytes): number | undefined;
+  /** The Adler-32 of a piece (RFC 1950, 8.2). */
+  adler32(piece: Bytes): number;
 }
+
+/** Bytes of the checksum at the end of a zlib stream (RFC 1950, 2.2). */
+export const ADLER_BYTES = 4;
 
 /** So long a stream can be at most: nine bits stand for a byte at worst. */
 export function packedBound(length: number): number {
   return length + (length >>> 3) + 96;
 }
 
+/** The error of a stream that is longer than {@linkcode packedBound}, or than its memory. */
+export function noRoom(piece: Bytes): RangeError {
+  return new RangeError(`no room for ${piece.length} bytes`);
+}
+
 /** The best engine that this runtime has. */
-export function makeEngine(): ZlibEngine {
+export function makeRuntimeEngine(): ZlibEngine {
   return KeepingEngine.isPossible() ? new KeepingEngine() : new PlainEngine();
 }
 
-/** With the documented functions of node:zlib, which make a new zlib for each stream. */
-export class PlainEngine implements ZlibEngine {
+/** What is said of levels, and what follows from a zlib, whoever has it. */
+abstract class RuntimeEngine implements ZlibEngine {
+  #stored: Bytes = new Uint8Array();
+
   pack(piece: Bytes, form: StreamForm, into: Bytes): number {
+    const { packing, level } = form;
+    if (packing === "zlib" && level === 9) return packBest(piece, into);
+    return this.packStream(piece, { ...form, level: runtimeLevel(form) }, into);
+  }
+
+  abstract packStream(piece: Bytes, form: StreamForm, into: Bytes): number;
+
+  abstract unpack(stream: Bytes, packing: StreamPacking, into: Bytes): number | undefined;
+
+  /** As zlib computes it on the way: a stream ends with it, most significant byte first. */
+  adler32(piece: Bytes): number {
+    const bound = packedBound(piece.length);
+    if (this.#stored.length < bound) this.#stored = new Uint8Array(bound);
+    const length = this.packStream(piece, { packing: "zlib", level: 0 }, this.#stored);
+    return viewOf(this.#stored).getUint32(length - ADLER_BYTES);
+  }
+
+  [Symbol.dispose](): void {}
+}
+
+/**
+ * Level 1 of the runtime's zlib is another than zlib's: its streams are a sixth longer. At
+ * level 2 they are as short as zlib's at level 1, and still made sooner.
+ */
+function runtimeLevel({ packing, level }: StreamForm): number {
+  return packing !== "zstd" && level === 1 ? 2 : level;
+}
+
+/** With the documented functions of node:zlib, which make a new zlib for each stream. */
+export class PlainEngine extends RuntimeEngine {
+  packStream(piece: Bytes, form: StreamForm, into: Bytes): number {
     const stream = packSync(piece, form);
     into.set(stream);
     return stream.length;
@@ -121,7 +165,7 @@ const LARGE_PIECE_BYTES = 256 * 1024;
  * With what lies below the streams of node:zlib: a zlib that is emptied and used again.
  * That is felt where it has little to do: storing takes a quarter of the time.
  */
-export class KeepingEngine implements ZlibEngine {
+export class KeepingEngine extends RuntimeEngine {
   /** By packing and level. */
   readonly #packers = new Map<string, KeptStream>();
   readonly #unpackers = new Map<StreamPacking, KeptStream>();
@@ -131,11 +175,11 @@ export class KeepingEngine implements ZlibEngine {
     return [zlib.createInflate(), zlib.createZstdDecompress()].every(hasParts);
   }
 
-  pack(piece: Bytes, form: StreamForm, into: Bytes): number {
+  packStream(piece: Bytes, form: StreamForm, into: Bytes): number {
     const { packing, level, isOpen } = form;
     if (packing === "zstd") return this.#packZstd(piece, level, into);
     const { written } = this.#packer(packing, level).run(piece, into, deflateEnd(isOpen));
-    if (written === into.length) throw new RangeError(`no room for ${piece.length} bytes`);
+    if (written === into.length) throw noRoom(piece);
     return written;
   }
 

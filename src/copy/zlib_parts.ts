@@ -9,9 +9,6 @@ export type PackForm = Omit<PieceForm, "packing"> & Pick<StreamForm, "packing"> 
   readonly onlyShorter?: boolean;
 };
 
-/** Bytes of the checksum at the end of a zlib stream (RFC 1950, 2.2). */
-export const ADLER_BYTES = 4;
-
 /** Results one behind the other in one buffer: they change threads in one go. */
 export interface JoinedPieces {
   readonly bytes: Bytes;

@@ -2,12 +2,17 @@
 import { crc32 } from "node:zlib";
 import { isZero } from "../../ffi/memory.ts";
 import type { Bytes } from "../core/block.ts";
+import { viewOf } from "../core/bytes.ts";
 import type { PieceChecksum } from "../core/zlib.ts";
+import { makeEngine } from "./make_engine.ts";
 import { isNoise } from "./noise.ts";
-import { packBest } from "./pack_best.ts";
-import { makeEngine, packedBound, type StreamPacking, type ZlibEngine } from "./zlib_engine.ts";
 import {
   ADLER_BYTES,
+  packedBound,
+  type StreamPacking,
+  type ZlibEngine,
+} from "./zlib_engine.ts";
+import {
   DAMAGED,
   type JoinedPieces,
   type PackForm,
@@ -29,7 +34,7 @@ const MOST_PACKED_ZEROS = 16;
 const ZSTD_NOISE_LEVEL = 1;
 
 /** Packs and unpacks pieces, one after the other, with memory that it keeps. */
-export class ZlibPieces {
+export class ZlibPieces implements Disposable {
   readonly #engine: ZlibEngine;
   /** Streams of zeros by form and length: disks are full of them. */
   readonly #packedZeros = new Map<string, Bytes>();
@@ -50,11 +55,7 @@ export class ZlibPieces {
     let end = 0;
     for (let index = 0; index < count; index++) {
       const piece = bytes.subarray(index * pieceBytes, (index + 1) * pieceBytes);
-      let length = before + this.#packPiece(piece, form, into.subarray(end + before)) + after;
-      if (form.onlyShorter && length >= piece.length) {
-        into.copyWithin(end, end + length - ADLER_BYTES, end + length);
-        length = ADLER_BYTES;
-      }
+      const length = before + this.#packPiece(piece, form, into.subarray(end + before)) + after;
       if (form.packing === "deflate") checksums[index] = crc32(piece);
       lengths[index] = length;
       end += length;
@@ -96,24 +97,27 @@ export class ZlibPieces {
     const count = Math.ceil(bytes.length / pieceBytes);
     const checksums = Uint32Array.from({ length: count }, (_, index) => {
       const piece = bytes.subarray(index * pieceBytes, (index + 1) * pieceBytes);
-      return kind === "crc32" ? crc32(piece) : this.#adler32(piece);
+      return kind === "crc32" ? crc32(piece) : this.#engine.adler32(piece);
     });
     return { bytes: new Uint8Array(), lengths: new Uint32Array(), checksums };
   }
 
-  /** As zlib computes it on the way: a stream ends with it, most significant byte first. */
-  #adler32(piece: Bytes): number {
-    const into = this.#memory(packedBound(piece.length));
-    const length = this.#engine.pack(piece, { packing: "zlib", level: 0 }, into);
-    return new DataView(into.buffer, into.byteOffset).getUint32(length - 4);
+  [Symbol.dispose](): void {
+    this.#engine[Symbol.dispose]();
   }
 
   #packPiece(piece: Bytes, form: PackForm, into: Bytes): number {
-    if (isStoring(form)) return this.#engine.pack(piece, form, into);
-    if (isZero(piece)) return this.#packZeros(piece, form, into);
-    if (isNoise(piece)) return this.#engine.pack(piece, noiseForm(form), into);
-    if (isBest(form)) return packBest(piece, into);
-    return this.#engine.pack(piece, engineForm(form), into);
+    if (!isStoring(form) && isZero(piece)) return this.#packZeros(piece, form, into);
+    const isHopeless = isStoring(form) || isNoise(piece);
+    if (form.onlyShorter && isHopeless) return this.#putChecksum(piece, into);
+    const length = this.#engine.pack(piece, isHopeless ? noiseForm(form) : form, into);
+    return form.onlyShorter && length >= piece.length ? this.#putChecksum(piece, into) : length;
+  }
+
+  /** Most significant byte first, as at the end of a stream. */
+  #putChecksum(piece: Bytes, into: Bytes): number {
+    viewOf(into).setUint32(0, this.#engine.adler32(piece));
+    return ADLER_BYTES;
   }
 
   #packZeros(zeros: Bytes, form: PackForm, into: Bytes): number {
@@ -123,7 +127,7 @@ export class ZlibPieces {
       into.set(known);
       return known.length;
     }
-    const length = this.#engine.pack(zeros, engineForm(form), into);
+    const length = this.#engine.pack(zeros, form, into);
     if (this.#packedZeros.size >= MOST_PACKED_ZEROS) this.#packedZeros.clear();
     this.#packedZeros.set(key, into.slice(0, length));
     return length;
@@ -141,19 +145,6 @@ function isStoring({ packing, level }: PackForm): boolean {
   return packing !== "zstd" && level === 0;
 }
 
-/** As small as a zlib stream gets, whatever that takes? */
-function isBest({ packing, level }: PackForm): boolean {
-  return packing === "zlib" && level === 9;
-}
-
 function noiseForm(form: PackForm): PackForm {
   return { ...form, level: form.packing === "zstd" ? ZSTD_NOISE_LEVEL : 0 };
-}
-
-/**
- * Level 1 of the runtime's zlib is another than zlib's: its streams are a sixth longer. At
- * level 2 they are as short as zlib's at level 1, and still made sooner.
- */
-function engineForm(form: PackForm): PackForm {
-  return form.packing !== "zstd" && form.level === 1 ? { ...form, level: 2 } : form;
 }

@@ -18,7 +18,7 @@ import {
 } from "./zlib_parts.ts";
 import type { ZlibPieces } from "./zlib_pieces.ts";
 import { ZlibThread, type ZlibWork } from "./zlib_thread.ts";
-import type { ForeignBytes, ZlibReply, ZlibRequest } from "./zlib_worker.ts";
+import type { ForeignBytes, ZlibReply, ZlibWorkRequest } from "./zlib_worker.ts";
 
 /** Below this a call is done on the thread that asks: others would take longer to start. */
 const SMALL_BYTES = 256 * 1024;
@@ -135,7 +135,7 @@ export class ZlibPool implements ZlibService, Disposable {
       const here = await this.#here();
       return unpackedParts(here.unpack(streams, maxBytes, packing, places), places);
     }
-    const requests: ZlibRequest[] = [];
+    const requests: ZlibWorkRequest[] = [];
     const placesOf: Places[] = [];
     for (let first = 0, next = 0; first < streams.length; first = next) {
       let bytes = 0;
@@ -174,9 +174,11 @@ export class ZlibPool implements ZlibService, Disposable {
     const error = this.#ended ??= new Error("The threads for zlib were ended");
     for (const work of this.#queue.splice(0)) work.outcome.reject(error);
     for (const thread of this.#threads) thread.end(error);
+    // Where it could not be loaded there is nothing to give back: whoever asked was told.
+    this.#pieces?.then((pieces) => pieces[Symbol.dispose](), () => {});
   }
 
-  async #run(requests: readonly ZlibRequest[], memory: unknown): Promise<ZlibReply[]> {
+  async #run(requests: readonly ZlibWorkRequest[], memory: unknown): Promise<ZlibReply[]> {
     const works = requests.map((request) => ({
       request,
       memory,

@@ -1,8 +1,8 @@
-import type { ZlibReply, ZlibRequest } from "./zlib_worker.ts";
+import type { ZlibReply, ZlibRequest, ZlibWorkRequest } from "./zlib_worker.ts";
 
 /** A part of a call, which one thread does in one go. */
 export interface ZlibWork {
-  readonly request: ZlibRequest;
+  readonly request: ZlibWorkRequest;
   /** What the request points to: it stays allocated as long as the work is known. */
   readonly memory: unknown;
   /** Settled when no thread looks at the memory any more. */
@@ -43,7 +43,7 @@ export class ZlibThread {
   /** Takes another work, for later when it is at one. */
   give(work: ZlibWork): void {
     this.#given.push(work);
-    this.#worker.postMessage(work.request);
+    this.#tell(work.request);
   }
 
   /**
@@ -52,7 +52,11 @@ export class ZlibThread {
    */
   end(error: Error): void {
     this.#ended ??= error;
-    if (this.#given.length === 0) this.#worker.terminate();
+    if (this.#given.length === 0) this.#tell({ end: true });
+  }
+
+  #tell(request: ZlibRequest): void {
+    this.#worker.postMessage(request);
   }
 
   #settle(reply: ZlibReply): void {

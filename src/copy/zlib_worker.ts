@@ -17,7 +17,10 @@ export interface ForeignBytes {
 }
 
 /** What the worker is told. Answers come in the same order. */
-export type ZlibRequest =
+export type ZlibRequest = ZlibWorkRequest | ZlibEnd;
+
+/** What it is to do. */
+export type ZlibWorkRequest =
   | { readonly pack: ForeignBytes; readonly pieceBytes: number; readonly form: PackForm }
   | {
     readonly unpack: readonly ForeignBytes[];
@@ -28,17 +31,27 @@ export type ZlibRequest =
   }
   | { readonly sum: ForeignBytes; readonly pieceBytes: number; readonly kind: PieceChecksum };
 
+/** Told last: what the thread holds of the system is given back, and it ends. */
+export interface ZlibEnd {
+  readonly end: true;
+}
+
 /** What comes of it, see {@linkcode ZlibPieces}. */
 export type ZlibReply = JoinedPieces;
 
 const pieces = new ZlibPieces();
 
 self.onmessage = (event: MessageEvent<ZlibRequest>): void => {
+  if ("end" in event.data) {
+    pieces[Symbol.dispose]();
+    self.close();
+    return;
+  }
   const reply = answer(event.data);
   self.postMessage(reply, [reply.bytes.buffer]);
 };
 
-function answer(request: ZlibRequest): ZlibReply {
+function answer(request: ZlibWorkRequest): ZlibReply {
   if ("pack" in request) {
     return pieces.pack(bytesOf(request.pack), request.pieceBytes, request.form);
   }

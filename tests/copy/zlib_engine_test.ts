@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { deflateSync, gzipSync, inflateRawSync } from "node:zlib";
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   KeepingEngine,
   packedBound,
@@ -8,11 +8,35 @@ import {
   type StreamForm,
   type ZlibEngine,
 } from "../../src/copy/zlib_engine.ts";
+import { openLibdeflate } from "../../ffi/libdeflate.ts";
+import { LibdeflateEngine } from "../../src/copy/libdeflate_engine.ts";
+import { makeEngine } from "../../src/copy/make_engine.ts";
 import type { Bytes } from "../../src/core/block.ts";
 import { patternBytes } from "../support/pattern.ts";
+import { needs } from "../support/tools.ts";
 import { seededNumbers } from "../volumes/image_tools.ts";
 
-const ENGINES = { plain: new PlainEngine(), keeping: new KeepingEngine() };
+const RUNTIME = { plain: new PlainEngine(), keeping: new KeepingEngine() };
+
+const ENGINES: Readonly<Record<string, ZlibEngine>> = {
+  ...RUNTIME,
+  ...(needs("libdeflate.so.0") ? {} : { libdeflate: libdeflateEngine() }),
+};
+
+function libdeflateEngine(): LibdeflateEngine {
+  const library = openLibdeflate();
+  if (library === undefined) throw new Error("libdeflate is there, but cannot be used");
+  return new LibdeflateEngine(library, new PlainEngine());
+}
+
+const ADLER_32: readonly (readonly [number, number])[] = [
+  [0, 0x00000001],
+  [1, 0x00010001],
+  [5552, 0x5a8ccb2f],
+  [5553, 0x269acbff],
+  [32768, 0x498ec3b2],
+  [70001, 0x6edf3681],
+];
 
 function zlibForm(level: number): StreamForm {
   return { packing: "zlib", level };
@@ -48,6 +72,32 @@ for (const [name, engine] of Object.entries(ENGINES)) {
           assertEquals(out.subarray(0, length), sample);
         }
       }
+    }
+  });
+
+  Deno.test(`${name}: the Adler-32 of any length is what Python's zlib says`, () => {
+    // zlib.adler32(bytes(i * 7 % 256 for i in range(n))), of zlib 1.2.13
+    for (const [length, sum] of ADLER_32) {
+      const piece = Uint8Array.from({ length }, (_, index) => index * 7 % 256);
+      assertEquals(engine.adler32(piece), sum, `${length} bytes`);
+    }
+  });
+
+  Deno.test(`${name}: goes on after it gave back what it held`, () => {
+    const bytes = patternBytes(5000);
+    const into = new Uint8Array(packedBound(bytes.length));
+    const out = new Uint8Array(bytes.length + 1);
+    for (let round = 0; round < 3; round++) {
+      const stream = into.subarray(0, engine.pack(bytes, zlibForm(6), into));
+      assertEquals(engine.unpack(stream, "zlib", out), bytes.length);
+      engine[Symbol.dispose]();
+    }
+  });
+
+  Deno.test(`${name}: refuses to pack where there is no room`, () => {
+    for (const level of [0, 1, 6, 9]) {
+      const bytes = patternBytes(5000);
+      assertThrows(() => engine.pack(bytes, zlibForm(level), new Uint8Array(100)), RangeError);
     }
   });
 
@@ -190,9 +240,29 @@ Deno.test("both make the same streams", () => {
   const [a, b] = [new Uint8Array(packedBound(32_768)), new Uint8Array(packedBound(32_768))];
   for (const sample of samples(32_768)) {
     for (const level of [0, 2, 6, 9] as const) {
-      const plain = ENGINES.plain.pack(sample, zlibForm(level), a);
-      const keeping = ENGINES.keeping.pack(sample, zlibForm(level), b);
+      const plain = RUNTIME.plain.pack(sample, zlibForm(level), a);
+      const keeping = RUNTIME.keeping.pack(sample, zlibForm(level), b);
       assertEquals(a.subarray(0, plain), b.subarray(0, keeping), `level ${level}`);
     }
   }
+});
+
+Deno.test({
+  name: "libdeflate is taken where it is there, and its fast streams are shorter",
+  ignore: needs("libdeflate.so.0"),
+  fn(): void {
+    using engine = makeEngine();
+    assert(engine instanceof LibdeflateEngine);
+    const path = Deno.execPath();
+    using file = Deno.openSync(path);
+    const bytes = new Uint8Array(32_768);
+    let [fast, runtime] = [0, 0];
+    const into = new Uint8Array(packedBound(bytes.length));
+    for (let index = 0; index < 100; index++) {
+      assertEquals(file.readSync(bytes), bytes.length);
+      fast += engine.pack(bytes, zlibForm(1), into);
+      runtime += RUNTIME.keeping.pack(bytes, zlibForm(1), into);
+    }
+    assert(fast < runtime, `${fast} against ${runtime} bytes`);
+  },
 });

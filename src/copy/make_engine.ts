@@ -1,0 +1,11 @@
+/** Which engine packs and unpacks: what is faster where it is there. */
+import { openLibdeflate } from "../../ffi/libdeflate.ts";
+import { LibdeflateEngine } from "./libdeflate_engine.ts";
+import { makeRuntimeEngine, type ZlibEngine } from "./zlib_engine.ts";
+
+/** The best engine for the calling thread: libdeflate on Linux, else the runtime's own zlib. */
+export function makeEngine(): ZlibEngine {
+  const runtime = makeRuntimeEngine();
+  const library = openLibdeflate();
+  return library === undefined ? runtime : new LibdeflateEngine(library, runtime);
+}
