@@ -29,6 +29,9 @@ const WORK_BYTES = 256 * 1024;
 /** The same for unpacking, which takes less time than asking for it does. */
 const UNPACK_WORK_BYTES = 512 * 1024;
 
+/** The same for checksums, which take a hundredth of the time of packing. */
+const SUM_WORK_BYTES = 2 * 1024 * 1024;
+
 /** Works that a thread is given ahead, so that it never waits for the main thread. */
 const WORKS_AHEAD = 2;
 
@@ -83,7 +86,7 @@ export class ZlibPool implements ZlibService, Disposable {
     if (bytes.length < SMALL_BYTES) {
       return packedParts((await this.#here()).pack(bytes, pieceBytes, form));
     }
-    const requests = worksOf(bytes, pieceBytes).map((work) => ({
+    const requests = worksOf(bytes, pieceBytes, WORK_BYTES).map((work) => ({
       pack: foreign(work),
       pieceBytes,
       form,
@@ -97,7 +100,7 @@ export class ZlibPool implements ZlibService, Disposable {
     if (bytes.length < SMALL_BYTES) {
       return (await this.#here()).checksums(bytes, pieceBytes, kind).checksums;
     }
-    const requests = worksOf(bytes, pieceBytes).map((work) => ({
+    const requests = worksOf(bytes, pieceBytes, SUM_WORK_BYTES).map((work) => ({
       sum: foreign(work),
       pieceBytes,
       kind,
@@ -235,9 +238,9 @@ export class ZlibPool implements ZlibService, Disposable {
   }
 }
 
-/** The bytes in works of whole pieces. */
-function worksOf(bytes: Bytes, pieceBytes: number): Bytes[] {
-  const workBytes = Math.ceil(WORK_BYTES / pieceBytes) * pieceBytes;
+/** The bytes in works of whole pieces, of `wanted` bytes unless one piece is larger. */
+function worksOf(bytes: Bytes, pieceBytes: number, wanted: number): Bytes[] {
+  const workBytes = Math.ceil(wanted / pieceBytes) * pieceBytes;
   const works: Bytes[] = [];
   for (let at = 0; at < bytes.length; at += workBytes) {
     works.push(bytes.subarray(at, at + workBytes));
