@@ -12,6 +12,8 @@
  * times the size. Nothing else should run meanwhile.
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { openLibcrypto } from "../../ffi/libcrypto.ts";
+import { openLibdeflate } from "../../ffi/libdeflate.ts";
 import { parseByteCount } from "../../src/core/units.ts";
 import { LoopDevice } from "../support/loop_device.ts";
 import { CLI, run, shell, tryRun } from "../support/run_cli.ts";
@@ -254,6 +256,7 @@ async function printLimits(places: Places, size: number, runs: number): Promise<
   row("SHA-256 alone, in memory", sha256);
   row("dd to a file", copying);
   row("none, verify: starting and MD5", start + md5);
+  row("none: all of it on two cores", start + (md5 + sha256 + copying) / 2);
   for (const [name, level] of [["fast", 1], ["best", 9]] as const) {
     const packing = await programSeconds(packProgram(places.content, level), runs);
     row(`packing alone, ${name}`, packing);
@@ -300,6 +303,8 @@ async function main(): Promise<void> {
   }
   const cores = Math.min(2, navigator.hardwareConcurrency);
   console.log(`medians of ${pairs} pairs, ${size} bytes, ${cores} cores`);
+  const has = (library: unknown): string => library === undefined ? "no" : "with";
+  console.log(`${has(openLibcrypto())} libcrypto, ${has(openLibdeflate())} libdeflate`);
 }
 
 await main();
