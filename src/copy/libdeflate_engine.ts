@@ -30,10 +30,11 @@ export class LibdeflateEngine implements ZlibEngine {
     const { packing, level, isOpen } = form;
     const isPossible = packing !== "zstd" && isOpen !== true && level >= 1 && level <= 9;
     if (!isPossible) return this.#rest.pack(piece, form, into);
-    const compress = packing === "zlib"
+    const isZlib = packing === "zlib";
+    const compress = isZlib
       ? this.#library.libdeflate_zlib_compress
       : this.#library.libdeflate_deflate_compress;
-    const compressor = this.#compressor(Math.min(level, BEST_LEVEL));
+    const compressor = this.#compressor(isZlib ? Math.min(level, BEST_LEVEL) : level);
     const room = BigInt(into.length);
     const written = compress(compressor, piece, BigInt(piece.length), into, room);
     if (written === 0n) throw noRoom(piece);

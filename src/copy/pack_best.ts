@@ -2,8 +2,9 @@ import { zlib } from "libdeflate";
 import type { Bytes } from "../core/block.ts";
 
 /**
- * Of libdeflate. On programs in pieces of 32 KiB its streams are half a hundredth shorter than those of zlib
- * at level 9, and made in less than half the time. Higher levels gain a thousandth.
+ * Of libdeflate. On programs in pieces of 32 KiB its streams are half a hundredth shorter than
+ * those of zlib at level 9, and made in less than half the time. Higher levels gain a
+ * thousandth.
  */
 export const BEST_LEVEL = 6;
 
