@@ -1,7 +1,7 @@
 import { type LibrarySymbols, openLinuxLibrary } from "./system_library.ts";
 
 /**
- * libdeflate, where the system has it: whole streams of deflate from memory into memory.
+ * libdeflate, where the system has it: what packs into whole streams.
  * Beside each parameter stands its C type, from libdeflate.h.
  */
 const LIBDEFLATE_SYMBOLS = {
@@ -34,42 +34,6 @@ const LIBDEFLATE_SYMBOLS = {
     ],
     result: "usize",
   },
-  /** struct libdeflate_decompressor *libdeflate_alloc_decompressor(void); */
-  libdeflate_alloc_decompressor: { parameters: [], result: "pointer" },
-  /** void libdeflate_free_decompressor(struct libdeflate_decompressor *); */
-  libdeflate_free_decompressor: {
-    parameters: [/* struct libdeflate_decompressor * */ "pointer"],
-    result: "void",
-  },
-  /**
-   * enum libdeflate_result libdeflate_zlib_decompress_ex(decompressor, in, in_nbytes, out,
-   * out_nbytes_avail, actual_in_nbytes_ret, actual_out_nbytes_ret);
-   */
-  libdeflate_zlib_decompress_ex: {
-    parameters: [
-      /* struct libdeflate_decompressor * */ "pointer",
-      /* const void * */ "buffer",
-      /* size_t */ "usize",
-      /* void * */ "buffer",
-      /* size_t */ "usize",
-      /* size_t * */ "buffer",
-      /* size_t * */ "buffer",
-    ],
-    result: "i32",
-  },
-  /** As libdeflate_zlib_decompress_ex, of a member of gzip. */
-  libdeflate_gzip_decompress_ex: {
-    parameters: [
-      /* struct libdeflate_decompressor * */ "pointer",
-      /* const void * */ "buffer",
-      /* size_t */ "usize",
-      /* void * */ "buffer",
-      /* size_t */ "usize",
-      /* size_t * */ "buffer",
-      /* size_t * */ "buffer",
-    ],
-    result: "i32",
-  },
   /** uint32_t libdeflate_adler32(uint32_t adler, const void *buffer, size_t len); */
   libdeflate_adler32: {
     parameters: [/* uint32_t */ "u32", /* const void * */ "buffer", /* size_t */ "usize"],
@@ -79,9 +43,6 @@ const LIBDEFLATE_SYMBOLS = {
 
 /** The functions of an opened libdeflate. */
 export type Libdeflate = LibrarySymbols<typeof LIBDEFLATE_SYMBOLS>;
-
-/** enum libdeflate_result: all was unpacked, and its checksum was right. */
-export const LIBDEFLATE_SUCCESS = 0;
 
 /** The name stands for the binary interface. */
 const LIBRARY = "libdeflate.so.0";

@@ -8,7 +8,7 @@ import {
   type StreamForm,
   type ZlibEngine,
 } from "../../src/copy/zlib_engine.ts";
-import { openLibdeflate } from "../../ffi/libdeflate.ts";
+import { type Libdeflate, openLibdeflate } from "../../ffi/libdeflate.ts";
 import { LibdeflateEngine } from "../../src/copy/libdeflate_engine.ts";
 import { makeEngine } from "../../src/copy/make_engine.ts";
 import type { Bytes } from "../../src/core/block.ts";
@@ -23,9 +23,13 @@ const ENGINES: Readonly<Record<string, ZlibEngine>> = {
   ...(needs("libdeflate.so.0") ? {} : { libdeflate: libdeflateEngine() }),
 };
 
-function libdeflateEngine(): LibdeflateEngine {
+function libdeflate(): Libdeflate {
   const library = openLibdeflate();
   if (library === undefined) throw new Error("libdeflate is there, but cannot be used");
+  return library;
+}
+
+function libdeflateEngine(library = libdeflate()): LibdeflateEngine {
   return new LibdeflateEngine(library, new PlainEngine());
 }
 
@@ -264,5 +268,53 @@ Deno.test({
       runtime += RUNTIME.keeping.pack(bytes, zlibForm(1), into);
     }
     assert(fast < runtime, `${fast} against ${runtime} bytes`);
+  },
+});
+
+Deno.test({
+  name: "libdeflate's memory is given back, once, and a level is asked for once",
+  ignore: needs("libdeflate.so.0"),
+  fn(): void {
+    const library = libdeflate();
+    const held: Deno.PointerValue[] = [];
+    const levels: number[] = [];
+    const engine = libdeflateEngine({
+      ...library,
+      libdeflate_alloc_compressor(level: number): Deno.PointerValue {
+        levels.push(level);
+        held.push(library.libdeflate_alloc_compressor(level));
+        return held.at(-1) ?? null;
+      },
+      libdeflate_free_compressor(compressor: Deno.PointerValue): void {
+        const place = held.findIndex((each) => Deno.UnsafePointer.equals(each, compressor));
+        assert(place >= 0, "freed twice, or never allocated");
+        held.splice(place, 1);
+        library.libdeflate_free_compressor(compressor);
+      },
+    });
+    const bytes = patternBytes(5000);
+    const into = new Uint8Array(packedBound(bytes.length));
+    for (const level of [1, 6, 1, 9, 6]) engine.pack(bytes, zlibForm(level), into);
+    engine.pack(bytes, { packing: "deflate", level: 9 }, into);
+    assertEquals([levels, held.length], [[1, 6, 9], 3]);
+    engine[Symbol.dispose]();
+    engine[Symbol.dispose]();
+    assertEquals(held, []);
+  },
+});
+
+Deno.test({
+  name: "where libdeflate gets no memory the other engine packs",
+  ignore: needs("libdeflate.so.0"),
+  fn(): void {
+    using engine = libdeflateEngine({
+      ...libdeflate(),
+      libdeflate_alloc_compressor: (): null => null,
+    });
+    const bytes = patternBytes(5000).fill(0, 100, 4000);
+    const [a, b] = [new Uint8Array(packedBound(5000)), new Uint8Array(packedBound(5000))];
+    const length = engine.pack(bytes, zlibForm(1), a);
+    assertEquals(RUNTIME.plain.pack(bytes, zlibForm(1), b), length);
+    assertEquals(a, b);
   },
 });
