@@ -6,7 +6,10 @@ export interface Gap extends Range {
   readonly expected: number;
 }
 
-/** Gaps by what is expected of them, most first. `push` and `pop` cost the logarithm of their number. */
+/**
+ * Gaps by what is expected of them, most first. `push` and `pop` cost the logarithm of their
+ * number.
+ */
 export class GapQueue {
   /** A heap: of none more is expected than of the one at half its index (1-based). */
   readonly #gaps: Gap[] = [];
