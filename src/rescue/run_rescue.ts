@@ -20,17 +20,10 @@
  * they have: one of a source that reads series, up to `slots` of another.
  */
 import { BufferRing, type RingSlot } from "../copy/buffer_ring.ts";
-import { GONE, NO_ANSWER, shortRead } from "../copy/read_policy.ts";
-import { ReadWatch, type WatchedRead } from "../copy/read_watch.ts";
+import { GONE, NO_ANSWER } from "../copy/read_policy.ts";
 import { makeChunk } from "../copy/run_copy.ts";
-import {
-  type BlockSource,
-  type ChunkConsumer,
-  type PlacedRead,
-  type SeriesOutcome,
-  seriesResult,
-} from "../core/block.ts";
-import { ImagingError, ReadError } from "../core/errors.ts";
+import type { BlockSource, ChunkConsumer } from "../core/block.ts";
+import { ImagingError, type ReadError } from "../core/errors.ts";
 import type { Range } from "../core/range.ts";
 import { type Gathered, GatheredChunks } from "./gathered_chunks.ts";
 import type {
@@ -39,6 +32,7 @@ import type {
   RescueRequest,
   RescueStrategy,
 } from "./rescue_strategy.ts";
+import { type Placed, SeriesReader, type SeriesResults } from "./series_reader.ts";
 
 /** How often progress is told, and how exactly times are kept, milliseconds. */
 const TICK_MILLISECONDS = 100;
@@ -134,32 +128,13 @@ interface Series {
   readonly ahead: boolean;
 }
 
-/** A buffer, and which byte of the medium its first one is. */
-interface Placed {
-  slot: RingSlot;
-  readonly low: number;
-  /** Was it handed on? */
-  isKept: boolean;
-}
-
-/** See {@linkcode seriesResult}. */
-type RequestResult = ReturnType<typeof seriesResult>;
-
-/** What reading brought. */
-interface RescueOutcome {
-  /** Of each request. */
-  readonly results: readonly RequestResult[];
-  /** Was it given up, since nothing came? */
-  readonly isHung: boolean;
-}
-
 class Rescue implements AsyncDisposable {
   readonly #options: RescueOptions;
   readonly #strategy: RescueStrategy;
   readonly #ring: BufferRing;
   /** Reads and writes under way. */
   readonly #underWay = new Set<Promise<void>>();
-  readonly #watch: ReadWatch;
+  readonly #reader: SeriesReader;
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #onAbort = (): void => this.#cancel();
   readonly #gathered: GatheredChunks;
@@ -167,8 +142,6 @@ class Rescue implements AsyncDisposable {
   #isLate = false;
   #wake = Promise.withResolvers<undefined>();
   #successAt = performance.now();
-  /** When the last read ended. */
-  #answeredAt = 0;
   #pauseUntil = 0;
   #pauseTimer: ReturnType<typeof setTimeout> | undefined;
   #readErrors = 0;
@@ -188,7 +161,8 @@ class Rescue implements AsyncDisposable {
       this.#ring,
       (gathered) => this.#start(this.#consume(gathered)),
     );
-    this.#watch = new ReadWatch(options.source, options.readTimeoutMilliseconds);
+    const { source, readTimeoutMilliseconds } = options;
+    this.#reader = new SeriesReader(source, this.#ring, readTimeoutMilliseconds);
     this.#timer = setInterval(() => this.#tick(), TICK_MILLISECONDS);
     options.signal?.addEventListener("abort", this.#onAbort);
     if (options.signal?.aborted) this.#cancel();
@@ -215,7 +189,7 @@ class Rescue implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
-    this.#watch.stop();
+    this.#reader.stop();
     clearTimeout(this.#pauseTimer);
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
     await this.#drained();
@@ -272,7 +246,7 @@ class Rescue implements AsyncDisposable {
       into: slot.bytes.subarray(offset - placed.low, offset - placed.low + length),
     }));
     try {
-      const outcome = await this.#readInto(placed, reads, ahead);
+      const outcome = await this.#reader.read(placed, reads, ahead);
       // Too late: nobody waits for it, and the map is as it was.
       if (!this.#isOver) this.#report(ranges, placed, outcome);
     } catch (error) {
@@ -283,7 +257,7 @@ class Rescue implements AsyncDisposable {
   }
 
   /** Enters how it went, and hands on what was read. */
-  #report(ranges: readonly Range[], placed: Placed, outcome: RescueOutcome): void {
+  #report(ranges: readonly Range[], placed: Placed, outcome: SeriesResults): void {
     const { results, isHung } = outcome;
     const untried = ranges.filter((_, index) => results[index] === undefined);
     for (const range of untried.reverse()) this.#strategy.withdraw(range);
@@ -299,42 +273,6 @@ class Rescue implements AsyncDisposable {
     }
   }
 
-  /**
-   * Reads, under a watch. Where that was given up, the system may still write to the buffer:
-   * what was read is in another one then.
-   */
-  async #readInto(
-    placed: Placed,
-    reads: readonly PlacedRead[],
-    ahead: boolean,
-  ): Promise<RescueOutcome> {
-    const watched = this.#watch.begin();
-    let results: readonly RequestResult[] = [];
-    try {
-      const outcome = await this.#read(reads, ahead, watched);
-      results = reads.map((_, index) => seriesResult(outcome, index));
-    } finally {
-      watched.end();
-      this.#answeredAt = performance.now();
-      const good = reads.filter((_, index) => typeof results[index] === "number");
-      this.#leave(placed, watched, good);
-    }
-    // One that only waited behind the one that hung was not tried.
-    const isUntried = watched.returned !== undefined && !watched.hung &&
-      !results.some((result) => result instanceof ReadError && GONE.includes(result.osCode));
-    return {
-      results: isUntried ? results.map(onlySuccess) : results,
-      isHung: watched.hung,
-    };
-  }
-
-  /** Takes another buffer for what was read, where the system still has the old one. */
-  #leave(placed: Placed, { returned }: WatchedRead, good: readonly PlacedRead[]): void {
-    if (returned === undefined) return;
-    placed.slot = this.#ring.replace(placed.slot, returned);
-    for (const { offset, into } of good) placed.slot.bytes.set(into, offset - placed.low);
-  }
-
   /** Gathered bytes go to the consumer. Never rejects. */
   async #consume({ slot, parts }: Gathered): Promise<void> {
     try {
@@ -347,39 +285,6 @@ class Rescue implements AsyncDisposable {
     } finally {
       this.#ring.release(slot);
     }
-  }
-
-  async #read(
-    reads: readonly PlacedRead[],
-    ahead: boolean,
-    watched: WatchedRead,
-  ): Promise<SeriesOutcome> {
-    const { source } = this.#options;
-    const [first] = reads;
-    if (first === undefined) return { milliseconds: [], error: undefined };
-    const askedAt = performance.now();
-    if (reads.length > 1 && source.readSeries !== undefined) {
-      const outcome = await source.readSeries(reads, ahead);
-      const isUseful = outcome.milliseconds.length > 0 || outcome.error !== undefined;
-      // The memory of one that was given up is still in use.
-      if (isUseful || watched.returned !== undefined) return outcome;
-    }
-    return await this.#readOne(first, askedAt);
-  }
-
-  async #readOne({ offset, into }: PlacedRead, askedAt: number): Promise<SeriesOutcome> {
-    const { source } = this.#options;
-    let length: number;
-    try {
-      length = await source.readAt(offset, into);
-    } catch (error) {
-      if (!(error instanceof ReadError)) throw error;
-      return { milliseconds: [], error };
-    }
-    if (length !== into.length) throw shortRead(source, offset + length);
-    // A request that was asked for early waited for the one before.
-    const since = Math.max(askedAt, this.#answeredAt);
-    return { milliseconds: [performance.now() - since], error: undefined };
   }
 
   #succeeded(range: Range, milliseconds: number): void {
@@ -420,8 +325,7 @@ class Rescue implements AsyncDisposable {
   #fail(error: unknown): void {
     if (this.#failure !== undefined) return;
     this.#failure = { error };
-    this.#watch.stop();
-    this.#options.source.cancel?.();
+    this.#reader.cancel();
     this.#awake();
   }
 
@@ -434,8 +338,7 @@ class Rescue implements AsyncDisposable {
     const { timeoutMilliseconds = Infinity } = this.#options;
     if (performance.now() - this.#successAt > timeoutMilliseconds && !this.#isOver) {
       this.#isLate = true;
-      this.#watch.stop();
-      this.#options.source.cancel?.();
+      this.#reader.cancel();
       this.#awake();
     }
     this.#gathered.handOverInTime();
@@ -457,7 +360,7 @@ class Rescue implements AsyncDisposable {
       badAreas,
       readErrors: this.#readErrors,
       millisecondsSinceSuccess: now - this.#successAt,
-      requestMilliseconds: this.#watch.milliseconds,
+      requestMilliseconds: this.#reader.milliseconds,
     });
   }
 
@@ -489,8 +392,4 @@ class Rescue implements AsyncDisposable {
     await Promise.race([all, late.promise]);
     clearTimeout(timer);
   }
-}
-
-function onlySuccess(result: RequestResult): RequestResult {
-  return typeof result === "number" ? result : undefined;
 }
