@@ -72,9 +72,6 @@ export const GONE: readonly (string | undefined)[] = [
   "EBADF",
 ];
 
-/** The answer in place of one that does not come: the read was given up. */
-export const NO_ANSWER = "ETIMEDOUT";
-
 /** First step of the search for unreadable sectors. */
 const PIECE_BYTES = 64 * 1024;
 

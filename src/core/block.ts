@@ -22,13 +22,13 @@ export interface BlockSource extends AsyncDisposable {
   /** Ends reads under way early, where that is possible; absent where it is not. */
   cancel?(): void;
   /**
-   * Gives up the calls under way, which do not answer. When the same medium could be opened
-   * again, and answers elsewhere, they reject with a {@linkcode ReadError} of code `ETIMEDOUT`, and later calls go
-   * there; when not, they reject as for one that went away. What was read of a series is
-   * still told. The system may write to the memory that these calls were given until the
-   * answer settles, which may be never: before that it is neither used nor freed. Undefined,
-   * and nothing was done, while it is being opened again, or too many calls hang already.
-   * Absent where it is not possible.
+   * Gives up the calls under way, which do not answer. When the same medium could be
+   * opened again, and answers elsewhere, they reject with a {@linkcode ReadError} of code
+   * `ETIMEDOUT`, and later calls go there; when not, they reject as for one that went
+   * away. What was read of a series is still told. The system may write to the memory that
+   * these calls were given until the answer settles, which may be never: before that it is
+   * neither used nor freed. Undefined, and nothing was done, while it is being opened
+   * again, or too many calls hang already. Absent where it is not possible.
    */
   abandon?(): Promise<void> | undefined;
   /**

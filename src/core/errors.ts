@@ -11,6 +11,9 @@ import type { Range } from "./range.ts";
  */
 export type ErrorKind = "usage" | "environment" | "mismatch" | "corrupt" | "cancelled";
 
+/** The `osCode` in place of an answer that does not come: the call was given up. */
+export const NO_ANSWER = "ETIMEDOUT";
+
 /** Settings of an {@linkcode ImagingError}. */
 export interface ImagingErrorOptions {
   /** What to do now, as an imperative sentence without a full stop. */

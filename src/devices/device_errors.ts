@@ -1,6 +1,6 @@
 /** Errors that mean the same on every operating system. */
 import type { AbandonedCall } from "../../ffi/system_thread.ts";
-import { ImagingError, ReadError, WriteError } from "../core/errors.ts";
+import { ImagingError, NO_ANSWER, ReadError, WriteError } from "../core/errors.ts";
 
 /** The disk was unplugged, or its medium taken out, while it was read. */
 export function wentAway(name: string, error: ReadError): ReadError {
@@ -17,10 +17,8 @@ export function wentAway(name: string, error: ReadError): ReadError {
 
 /** A read was given up, since nothing came. */
 export function noAnswer(name: string, offset: number, cause: AbandonedCall): ReadError {
-  return new ReadError(`cannot read ${name} at byte ${offset}: no answer (ETIMEDOUT)`, offset, {
-    cause,
-    osCode: "ETIMEDOUT",
-  });
+  const message = `cannot read ${name} at byte ${offset}: no answer (${NO_ANSWER})`;
+  return new ReadError(message, offset, { cause, osCode: NO_ANSWER });
 }
 
 /** What was opened again under a name is not what it was before. */

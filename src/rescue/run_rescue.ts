@@ -20,10 +20,10 @@
  * they have: one of a source that reads series, up to `slots` of another.
  */
 import { BufferRing, type RingSlot } from "../copy/buffer_ring.ts";
-import { GONE, NO_ANSWER } from "../copy/read_policy.ts";
+import { GONE } from "../copy/read_policy.ts";
 import { makeChunk } from "../copy/run_copy.ts";
 import type { BlockSource, ChunkConsumer } from "../core/block.ts";
-import { ImagingError, type ReadError } from "../core/errors.ts";
+import { ImagingError, NO_ANSWER, type ReadError } from "../core/errors.ts";
 import type { Range } from "../core/range.ts";
 import { type Gathered, GatheredChunks } from "./gathered_chunks.ts";
 import type {
