@@ -1,6 +1,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { AREA_STATUSES, RangeMap } from "../../src/copy/range_map.ts";
-import { resumePolicy } from "../../src/copy/resume_policy.ts";
+import { AREA_STATUSES, type AreaStatus, RangeMap } from "../../src/copy/range_map.ts";
+import {
+  type ResumePolicy,
+  resumePolicy,
+  type ResumePolicyOptions,
+} from "../../src/copy/resume_policy.ts";
 import { ReadError } from "../../src/core/errors.ts";
 import { endOf, type Range } from "../../src/core/range.ts";
 import { FaultySource } from "../support/faulty_source.ts";
@@ -10,10 +14,37 @@ import { seededNumbers } from "../volumes/image_tools.ts";
 const SIZE = 40_000;
 const CHUNK_BYTES = 4096;
 
+/** A map in which all is in this state. */
+function allOf(status: AreaStatus): RangeMap {
+  return new RangeMap({ offset: 0, length: SIZE }, status);
+}
+
+/** A policy; unless told otherwise nothing is done yet, and a saved image is read, too. */
+function makePolicy(
+  options: Pick<ResumePolicyOptions, "source"> & Partial<ResumePolicyOptions>,
+): ResumePolicy {
+  return resumePolicy({
+    saved: undefined,
+    map: allOf("?"),
+    chunkBytes: CHUNK_BYTES,
+    withSaved: options.saved !== undefined,
+    ...options,
+  });
+}
+
+/** Reads all, one after the other; answers what was bad. */
+async function readAll(policy: ResumePolicy): Promise<Range[]> {
+  const bad: Range[] = [];
+  for (let range = policy.next(); range !== undefined; range = policy.next()) {
+    bad.push(...(await policy.read(range, new Uint8Array(range.length))).bad);
+  }
+  return bad;
+}
+
 /** A map in which areas begin and end anywhere. */
 function randomMap(seed: number): RangeMap {
   const next = seededNumbers(seed);
-  const map = new RangeMap({ offset: 0, length: SIZE }, AREA_STATUSES[next(5)] ?? "?");
+  const map = allOf(AREA_STATUSES[next(5)] ?? "?");
   for (let change = next(12); change > 0; change--) {
     map.set({ offset: next(SIZE), length: next(9000) }, AREA_STATUSES[next(5)] ?? "?");
   }
@@ -27,11 +58,10 @@ for (const withSaved of [true, false]) {
       for (let seed = 1; seed <= 150; seed++) {
         const map = randomMap(seed);
         const areas = [...map.areas()];
-        const policy = resumePolicy({
+        const policy = makePolicy({
           source: new PatternSource(SIZE, { seed: 1 }),
           saved: new PatternSource(SIZE, { seed: 2 }),
           map,
-          chunkBytes: CHUNK_BYTES,
           withSaved,
         });
         // The copy enters what it did while the policy is still used.
@@ -75,16 +105,14 @@ for (const withSaved of [true, false]) {
 Deno.test("reads may be asked for in any order and overlap", async () => {
   const map = randomMap(7);
   const areas = [...map.areas()];
-  const policy = resumePolicy({
+  const policy = makePolicy({
     source: new FaultySource({
-      map: new RangeMap({ offset: 0, length: SIZE }, "+"),
+      map: allOf("+"),
       content: new PatternSource(SIZE, { seed: 1 }),
       delay: (read) => new Promise((resolve) => setTimeout(resolve, 5 - read % 5)),
     }),
     saved: new PatternSource(SIZE, { seed: 2 }),
     map,
-    chunkBytes: CHUNK_BYTES,
-    withSaved: true,
   });
   const reads: Promise<void>[] = [];
   for (let range = policy.next(); range !== undefined; range = policy.next()) {
@@ -103,40 +131,29 @@ Deno.test("reads may be asked for in any order and overlap", async () => {
 });
 
 Deno.test("sectors that fail now are bad; what failed before comes from the image", async () => {
-  const drive = new RangeMap({ offset: 0, length: SIZE }, "+");
+  const drive = allOf("+");
   drive.set({ offset: 512, length: 512 }, "-");
   drive.set({ offset: 8192, length: 1024 }, "-");
-  const map = new RangeMap({ offset: 0, length: SIZE });
+  const map = allOf("?");
   map.set({ offset: 8192, length: 1024 }, "-");
   const source = new FaultySource({ map: drive });
   const saved = new PatternSource(SIZE, { seed: 2 });
-  const policy = resumePolicy({ source, saved, map, chunkBytes: CHUNK_BYTES, withSaved: true });
-  const bad: Range[] = [];
-  for (let range = policy.next(); range !== undefined; range = policy.next()) {
-    bad.push(...(await policy.read(range, new Uint8Array(range.length))).bad);
-  }
-  assertEquals(bad, [{ offset: 512, length: 512 }]);
+  const policy = makePolicy({ source, saved, map });
+  assertEquals(await readAll(policy), [{ offset: 512, length: 512 }]);
   assert(source.reads.every(({ offset, length }) => offset + length <= 8192 || offset >= 9216));
 });
 
 Deno.test("a source or a saved image that ends early is an error that names it", async () => {
-  const good = new RangeMap({ offset: 0, length: SIZE }, "+");
+  const good = allOf("+");
   const short = new FaultySource({ map: good, endsAt: 5000 });
   const whole = new PatternSource(SIZE, { name: "whole" });
   for (const status of ["?", "+"] as const) {
-    const policy = resumePolicy({
+    const policy = makePolicy({
       source: status === "?" ? short : whole,
       saved: status === "?" ? whole : short,
-      map: new RangeMap({ offset: 0, length: SIZE }, status),
-      chunkBytes: CHUNK_BYTES,
-      withSaved: true,
+      map: allOf(status),
     });
-    const read = async (): Promise<void> => {
-      for (let range = policy.next(); range !== undefined; range = policy.next()) {
-        await policy.read(range, new Uint8Array(range.length));
-      }
-    };
-    const error = await assertRejects(read, ReadError);
+    const error = await assertRejects(() => readAll(policy), ReadError);
     assertEquals(error.offset, 5000);
     assert(error.message.includes("faulty"), error.message);
   }
@@ -145,13 +162,7 @@ Deno.test("a source or a saved image that ends early is an error that names it",
 Deno.test("where nothing is done there need be no saved image", async () => {
   const map = new RangeMap({ offset: 0, length: 5000 });
   const source = new PatternSource(5000);
-  const policy = resumePolicy({
-    source,
-    saved: undefined,
-    map,
-    chunkBytes: CHUNK_BYTES,
-    withSaved: true,
-  });
+  const policy = makePolicy({ source, map, withSaved: true });
   const [first, second] = [policy.next(), policy.next()];
   assertEquals([first?.length, second?.length, policy.next()], [4096, 904, undefined]);
   assertEquals(
@@ -161,11 +172,10 @@ Deno.test("where nothing is done there need be no saved image", async () => {
 });
 
 Deno.test("where everything is done and no digest is wanted there is nothing to read", () => {
-  const policy = resumePolicy({
+  const policy = makePolicy({
     source: new PatternSource(SIZE),
     saved: new PatternSource(SIZE),
-    map: new RangeMap({ offset: 0, length: SIZE }, "+"),
-    chunkBytes: CHUNK_BYTES,
+    map: allOf("+"),
     withSaved: false,
   });
   assertEquals([policy.totalBytes, policy.next()], [0, undefined]);
@@ -173,7 +183,7 @@ Deno.test("where everything is done and no digest is wanted there is nothing to 
 
 /** Runs it as a copy does: several reads at once. */
 async function runAhead(
-  policy: ReturnType<typeof resumePolicy>,
+  policy: ResumePolicy,
   depth: number,
 ): Promise<Range[]> {
   const brought: Range[] = [];
@@ -193,19 +203,11 @@ async function runAhead(
 }
 
 Deno.test("with `stop` it ends at the first trouble, and asks a failing medium little more", async () => {
-  const bad = new RangeMap({ offset: 0, length: SIZE }, "+");
+  const bad = allOf("+");
   bad.set({ offset: 3 * CHUNK_BYTES + 512, length: 20_000 }, "-");
   for (const depth of [1, 2, 8]) {
     const source = new FaultySource({ map: bad, delay: () => Promise.resolve() });
-    const map = new RangeMap({ offset: 0, length: SIZE });
-    const policy = resumePolicy({
-      source,
-      saved: undefined,
-      map,
-      chunkBytes: CHUNK_BYTES,
-      withSaved: false,
-      onBad: "stop",
-    });
+    const policy = makePolicy({ source, onBad: "stop" });
     const brought = await runAhead(policy, depth);
     assertEquals(policy.trouble, 3 * CHUNK_BYTES);
     assertEquals(brought.map(({ offset }) => offset), [0, CHUNK_BYTES, 2 * CHUNK_BYTES]);
@@ -214,64 +216,42 @@ Deno.test("with `stop` it ends at the first trouble, and asks a failing medium l
 });
 
 Deno.test("with `stop` no third read begins before the first one has ended", async () => {
-  const bad = new RangeMap({ offset: 0, length: SIZE }, "+");
+  const bad = allOf("+");
   bad.set({ offset: 512, length: 512 }, "-");
   const slowly = new Promise<void>((resolve) => setTimeout(resolve, 50));
   const source = new FaultySource({
     map: bad,
     delay: (_, offset) => offset === 0 ? slowly : undefined,
   });
-  const policy = resumePolicy({
-    source,
-    saved: undefined,
-    map: new RangeMap({ offset: 0, length: SIZE }),
-    chunkBytes: CHUNK_BYTES,
-    withSaved: false,
-    onBad: "stop",
-  });
+  const policy = makePolicy({ source, onBad: "stop" });
   await runAhead(policy, 8);
   assertEquals(policy.trouble, 0);
   assertEquals(source.reads.map(({ offset }) => offset), [0, CHUNK_BYTES]);
 });
 
 Deno.test("with `fail` the first place that cannot be read is the end", async () => {
-  const bad = new RangeMap({ offset: 0, length: SIZE }, "+");
+  const bad = allOf("+");
   bad.set({ offset: 9000, length: 512 }, "-");
-  const policy = resumePolicy({
-    source: new FaultySource({ map: bad }),
-    saved: undefined,
-    map: new RangeMap({ offset: 0, length: SIZE }),
-    chunkBytes: CHUNK_BYTES,
-    withSaved: false,
-    onBad: "fail",
-  });
+  const policy = makePolicy({ source: new FaultySource({ map: bad }), onBad: "fail" });
   await assertRejects(() => runAhead(policy, 1), ReadError, "EIO");
   assertEquals(policy.trouble, undefined);
 });
 
 Deno.test("without trouble `stop` brings every byte, several at once", async () => {
-  const source = new FaultySource({ map: new RangeMap({ offset: 0, length: SIZE }, "+") });
-  const policy = resumePolicy({
-    source,
-    saved: undefined,
-    map: new RangeMap({ offset: 0, length: SIZE }),
-    chunkBytes: CHUNK_BYTES,
-    withSaved: false,
-    onBad: "stop",
-  });
+  const source = new FaultySource({ map: allOf("+") });
+  const policy = makePolicy({ source, onBad: "stop" });
   const brought = await runAhead(policy, 8);
   assertEquals(brought.reduce((sum, { length }) => sum + length, 0), SIZE);
   assertEquals(policy.trouble, undefined);
 });
 
 Deno.test("what is unreadable is zeros where the saved image ends before it", async () => {
-  const map = new RangeMap({ offset: 0, length: SIZE }, "+");
+  const map = allOf("+");
   const end = SIZE - 6000;
   map.set({ offset: end, length: 6000 }, "-");
   const source = new PatternSource(SIZE);
-  const options = { source, map, chunkBytes: CHUNK_BYTES, withSaved: true };
   const whole = new Uint8Array(SIZE).fill(0xee);
-  const policy = resumePolicy({ ...options, saved: new PatternSource(end) });
+  const policy = makePolicy({ source, map, saved: new PatternSource(end) });
   for (let range = policy.next(); range !== undefined; range = policy.next()) {
     const into = whole.subarray(range.offset, endOf(range));
     assertEquals(await policy.read(range, into), { length: range.length, bad: [] });
@@ -280,16 +260,8 @@ Deno.test("what is unreadable is zeros where the saved image ends before it", as
   expected.set(patternBytes(end));
   assertBytes(whole, expected);
   // What was rescued must be there.
-  const short = resumePolicy({ ...options, saved: new PatternSource(end - 1) });
-  await assertRejects(
-    async () => {
-      for (let range = short.next(); range !== undefined; range = short.next()) {
-        await short.read(range, new Uint8Array(range.length));
-      }
-    },
-    ReadError,
-    "it ends there",
-  );
+  const short = makePolicy({ source, map, saved: new PatternSource(end - 1) });
+  await assertRejects(() => readAll(short), ReadError, "it ends there");
 });
 
 /** The chunk whose reads hang, and with them all that are asked for behind it. */
@@ -298,7 +270,7 @@ const STUCK = 3 * CHUNK_BYTES;
 function stuckSource(): FaultySource {
   let isStuck = false;
   return new FaultySource({
-    map: new RangeMap({ offset: 0, length: SIZE }, "+"),
+    map: allOf("+"),
     abandons: 1,
     delay: (_read, offset) => {
       isStuck ||= offset === STUCK;
@@ -311,12 +283,8 @@ Deno.test("what hangs is trouble; the system keeps the memory of what was given 
   for (const depth of [1, 2, 8]) {
     const source = stuckSource();
     const told: Range[] = [];
-    const policy = resumePolicy({
+    const policy = makePolicy({
       source,
-      saved: undefined,
-      map: new RangeMap({ offset: 0, length: SIZE }),
-      chunkBytes: CHUNK_BYTES,
-      withSaved: false,
       onBad: "stop",
       readTimeoutMilliseconds: 40,
       onAbandoned: (range) => told.push(range),
@@ -334,12 +302,8 @@ Deno.test("what hangs is trouble; the system keeps the memory of what was given 
 });
 
 Deno.test("with `fail` a read that hangs is the end", async () => {
-  const policy = resumePolicy({
+  const policy = makePolicy({
     source: stuckSource(),
-    saved: undefined,
-    map: new RangeMap({ offset: 0, length: SIZE }),
-    chunkBytes: CHUNK_BYTES,
-    withSaved: false,
     onBad: "fail",
     readTimeoutMilliseconds: 40,
   });
