@@ -264,8 +264,8 @@ async function costOf(words: readonly string[], outputs: readonly string[]): Pro
 
 /** What is always done while a healthy disk is read, and the words that leave it out. */
 const COSTS: readonly (readonly [title: string, without: readonly string[]])[] = [
-  ["ready for a rescue, against not", ["--on-error", "zero"]],
-  ["looking for zeros, against not", ["--no-sparse"]],
+  ["ready for a rescue", ["--on-error", "zero"]],
+  ["looking for zeros", ["--no-sparse"]],
 ];
 
 /** By the clock that is as unsteady as the machine, so by its processors, too. */
@@ -277,6 +277,7 @@ async function printCosts(
   await using device = await LoopDevice.create(content, { readOnly: true });
   const image = folder.file("healthy.img");
   const words = [...CLI, "read", device.path, image, "--hash", "none"];
+  print("care on a healthy disk", "measure", "with it", "without", "ratio", "limit");
   for (const [title, without] of COSTS) {
     const runs: (readonly [ours: Cost, without: Cost])[] = [];
     for (let pair = -1; pair < pairs; pair++) {
@@ -318,12 +319,15 @@ async function main(): Promise<void> {
   await using folder = await TemporaryFolder.create();
   const content = folder.file("content.img");
   await writeContent(content, 2 ** 30);
-  print("device", "measure", OURS.name, THEIRS.name, "ratio", "limit");
-  if ("cost".includes(options.only ?? "")) {
+  const isAskedFor = (word: string): boolean => word.includes(options.only ?? "");
+  if (isAskedFor("cost")) {
     await printCosts(folder, content, Math.max(11, Number(options.pairs)));
   }
-  for (const kind of DISK_KINDS) {
-    if (!kind.includes(options.only ?? "")) continue;
+  const kinds = DISK_KINDS.filter(isAskedFor);
+  if (kinds.length > 0) {
+    print("device", "measure", OURS.name, THEIRS.name, "ratio", "limit");
+  }
+  for (const kind of kinds) {
     const settings = {
       kind,
       failureMilliseconds: Number(options.failure),
