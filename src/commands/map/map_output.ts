@@ -11,8 +11,9 @@ import type { AreaStatus, RangeMap } from "../../copy/range_map.ts";
 import { ImagingError } from "../../core/errors.ts";
 import type { Range } from "../../core/range.ts";
 import type { CommandContext } from "../command.ts";
+import { PHASE_NAMES } from "../rescue/phase_names.ts";
 import type { LoadedMap } from "./map_input.ts";
-import { MAP_STATES, PHASE_NAMES } from "./map_states.ts";
+import { MAP_STATES } from "./map_states.ts";
 
 /** Forms in which blocks are listed, named as ddrescuelog's `--format`. */
 export const LIST_FORMATS = ["list", "bitmap", "bitmap-le", "bitmap-be"] as const;

@@ -18,9 +18,10 @@ import type { CommandContext } from "../command.ts";
 import type { DiskContent } from "../media/disk_content.ts";
 import { fileSystemText } from "../media/file_system_text.ts";
 import type { LoadedMap } from "./map_input.ts";
-import { MAP_STATES, PHASE_NAMES } from "./map_states.ts";
+import { MAP_STATES } from "./map_states.ts";
 import { openMedium } from "../media/open_medium.ts";
 import { checkNames } from "../read/read_destination.ts";
+import { PHASE_NAMES } from "../rescue/phase_names.ts";
 
 /** Lines of the picture in the terminal. */
 const TEXT_ROWS = 12;

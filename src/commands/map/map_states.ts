@@ -1,6 +1,5 @@
 /** The states of a rescue map in words. */
 import type { AreaStatus } from "../../copy/range_map.ts";
-import type { RescuePhase } from "../../copy/map_file.ts";
 import { ImagingError } from "../../core/errors.ts";
 import { printable } from "../../core/text.ts";
 
@@ -21,17 +20,6 @@ export const MAP_STATES: readonly MapState[] = [
   { status: "/", name: "non-scraped", key: "nonScraped" },
   { status: "-", name: "bad-sector", key: "badSector" },
 ];
-
-/** What the rescue was doing. */
-export const PHASE_NAMES: Readonly<Record<RescuePhase, string>> = {
-  "?": "copying",
-  "*": "trimming",
-  "/": "scraping",
-  "-": "retrying",
-  "F": "filling",
-  "G": "generating",
-  "+": "finished",
-};
 
 /**
  * "-/*", or names with commas between: "bad-sector,non-scraped".

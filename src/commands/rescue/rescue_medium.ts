@@ -10,6 +10,7 @@ import type { Range } from "../../core/range.ts";
 import { RescueStrategy } from "../../rescue/rescue_strategy.ts";
 import { type RescueProgress, runRescue } from "../../rescue/run_rescue.ts";
 import type { CommandContext } from "../command.ts";
+import { PHASE_NAMES } from "./phase_names.ts";
 import type { RescueStage } from "./rescue_map.ts";
 import type { RescueOptions } from "./rescue_options.ts";
 
@@ -34,15 +35,6 @@ export interface MediumRescue {
   /** Told what the map's status line shall say from now on. */
   onStage(stage: RescueStage): void;
 }
-
-/** What the phases are called. */
-const PHASE_TITLES: Readonly<Record<string, string>> = {
-  "?": "copying",
-  "*": "trimming",
-  "/": "scraping",
-  "-": "retrying",
-  "+": "finished",
-};
 
 /** Is there anything in the map that only a rescue can do? */
 export function needsRescue(map: RangeMap, { retries, reverse }: RescueOptions): boolean {
@@ -149,7 +141,7 @@ export function rescueProgress(progress: RescueProgress): CopyProgress {
 
 function figuresOf(progress: RescueProgress): RescueFigures {
   const { phase, pass, pendingBytes, badAreas, millisecondsSinceSuccess } = progress;
-  const title = PHASE_TITLES[phase] ?? phase;
+  const title = PHASE_NAMES[phase];
   return {
     phase: phase === "?" || phase === "-" ? `${title}, pass ${pass}` : title,
     pendingBytes,
