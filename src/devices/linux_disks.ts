@@ -4,7 +4,6 @@
  * Nothing is opened but files of /proc, /sys and /run: no disk spins up for it, and
  * it needs no permissions.
  */
-import { OsError } from "../../ffi/os_error.ts";
 import { type FileStatus, realPath, statPath } from "../../ffi/system_files.ts";
 import { ImagingError } from "../core/errors.ts";
 import type { DeviceClaim, DeviceInfo, FileLimit, Location, PartitionNode } from "./device.ts";
@@ -26,6 +25,7 @@ import {
   readText,
   whereReachable,
 } from "./linux_sysfs.ts";
+import { unseenLocation } from "./posix_locate.ts";
 
 /** Where a running system keeps what it cannot go on without. */
 const SYSTEM_MOUNT_POINTS: ReadonlySet<string> = new Set([
@@ -74,15 +74,7 @@ export function locateLinux(path: string, root = ""): Location {
     status = statPath(place);
     canonical = realPath(place);
   } catch (cause) {
-    if (!(cause instanceof OsError)) throw cause;
-    if (cause.code === "ENOENT" || cause.code === "ENOTDIR") return { kind: "missing", path };
-    throw new ImagingError("environment", `cannot look at ${path}: ${cause.message}`, {
-      cause,
-      osCode: cause.code,
-      hint: cause.code === "EACCES"
-        ? "run it with sudo, or ask for access to the folder"
-        : "check the path",
-    });
+    return unseenLocation(path, cause);
   }
   if (status.kind === "block") return locateDevice(path, status.rdev, root);
   if (status.kind === "directory") {

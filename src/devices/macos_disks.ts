@@ -28,6 +28,7 @@ import {
   wholeOf,
 } from "./macos_diskutil.ts";
 import { hasRaid, MacosLayers } from "./macos_layers.ts";
+import { unseenLocation } from "./posix_locate.ts";
 
 /** What is asked of the system; tests give answers of their own. */
 export interface MacosQueries {
@@ -80,15 +81,7 @@ export async function locateMacos(path: string, queries = macosQueries): Promise
     canonical = queries.realPath(path);
     fileSystem = queries.fileSystem(path);
   } catch (cause) {
-    if (!(cause instanceof OsError)) throw cause;
-    if (cause.code === "ENOENT" || cause.code === "ENOTDIR") return { kind: "missing", path };
-    throw new ImagingError("environment", `cannot look at ${path}: ${cause.message}`, {
-      cause,
-      osCode: cause.code,
-      hint: cause.code === "EACCES"
-        ? "run it with sudo, or ask for access to the folder"
-        : "check the path",
-    });
+    return unseenLocation(path, cause);
   }
   const isNode = status.kind === "block" || status.kind === "character";
   const device = isNode ? deviceIdOf(canonical) : undefined;
