@@ -7,7 +7,7 @@ import { endOf, mergeRanges, type Range } from "../core/range.ts";
 /** Collects used places in any order; memory grows with their number, not with their size. */
 export class UsedRanges {
   readonly #volumeBytes: number;
-  #ranges: Range[] = [];
+  #ranges: { offset: number; length: number }[] = [];
   #mergeAt = 65536;
 
   /** Bytes of the volume: places outside of it are an error. */
@@ -25,15 +25,7 @@ export class UsedRanges {
         "used",
       );
     }
-    const last = this.#ranges.at(-1);
-    if (last !== undefined && endOf(last) === offset) {
-      this.#ranges[this.#ranges.length - 1] = {
-        offset: last.offset,
-        length: last.length + length,
-      };
-      return;
-    }
-    this.#ranges.push({ offset, length });
+    appendRange(this.#ranges, offset, length);
     if (this.#ranges.length < this.#mergeAt) return;
     this.#ranges = mergeRanges(this.#ranges);
     this.#mergeAt = Math.max(65536, 2 * this.#ranges.length);
@@ -43,6 +35,17 @@ export class UsedRanges {
   ranges(): readonly Range[] {
     return mergeRanges(this.#ranges);
   }
+}
+
+/** Puts bytes behind ranges; where the last one ends there, they become a part of it. */
+export function appendRange(
+  ranges: { offset: number; length: number }[],
+  offset: number,
+  length: number,
+): void {
+  const last = ranges.at(-1);
+  if (last !== undefined && endOf(last) === offset) last.length += length;
+  else ranges.push({ offset, length });
 }
 
 /** The runs of set bits: bit 0 is the lowest of the first byte. Units of one bit each. */

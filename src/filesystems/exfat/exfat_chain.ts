@@ -3,7 +3,7 @@ import type { BlockSource, Bytes } from "../../core/block.ts";
 import { viewOf } from "../../core/bytes.ts";
 import { FormatError } from "../../core/errors.ts";
 import { piecesOf, type Range } from "../../core/range.ts";
-import { readAll } from "../used_ranges.ts";
+import { appendRange, readAll } from "../used_ranges.ts";
 import type { ExfatBootSector } from "./exfat_boot_sector.ts";
 
 // FAT (section 4.1): an entry of 32 bits for each cluster.
@@ -54,11 +54,7 @@ export class ExfatClusters {
       if (++count > maxClusters) {
         throw this.#error(cluster, `its ${what} has no end after ${maxClusters} clusters`);
       }
-      const offset = this.place(cluster);
-      const last = runs.at(-1);
-      if (last !== undefined && last.offset + last.length === offset) {
-        last.length += clusterBytes;
-      } else runs.push({ offset, length: clusterBytes });
+      appendRange(runs, this.place(cluster), clusterBytes);
     });
     return runs;
   }

@@ -3,7 +3,7 @@ import type { BlockSource } from "../../core/block.ts";
 import { viewOf } from "../../core/bytes.ts";
 import { FormatError } from "../../core/errors.ts";
 import type { Range } from "../../core/range.ts";
-import { readAll } from "../used_ranges.ts";
+import { appendRange, readAll } from "../used_ranges.ts";
 import type { FatBootSector } from "./fat_boot_sector.ts";
 import { activeFat, ENTRY_BITS } from "./fat_checks.ts";
 import { entryAt, MARKS } from "./fat_entry.ts";
@@ -40,11 +40,7 @@ export class FatChains {
         throw this.#error(cluster, `a directory goes on in cluster ${cluster}`);
       }
       visit(cluster);
-      const offset = dataOffset + (cluster - 2) * clusterBytes;
-      const last = runs.at(-1);
-      if (last !== undefined && last.offset + last.length === offset) {
-        last.length += clusterBytes;
-      } else runs.push({ offset, length: clusterBytes });
+      appendRange(runs, dataOffset + (cluster - 2) * clusterBytes, clusterBytes);
       cluster = await this.#next(cluster);
     }
     return runs;
