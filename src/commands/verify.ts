@@ -9,7 +9,7 @@ import { folderPrefix, type PathStyle } from "../core/path.ts";
 import { type Range, totalLength } from "../core/range.ts";
 import { formatCount } from "../core/units.ts";
 import type { FileAccess } from "../devices/device.ts";
-import type { StoredDigest } from "../formats/image_format.ts";
+import type { OpenedImage, StoredDigest } from "../formats/image_format.ts";
 import { parseDigestList } from "../hashes/digest_file.ts";
 import type { HashAlgorithm } from "../hashes/hash_algorithm.ts";
 import { findHash, HASH_ALGORITHMS, hashOfLine } from "../hashes/registry.ts";
@@ -227,6 +227,7 @@ async function verifyDigests(
     if (expect === undefined) checks.push(...found);
     else if (found.length > 0 && found.every(({ same }) => same)) checks.splice(0, 1, ...found);
   }
+  checks.push(...await checkKept(context, imagePath, medium.image));
   return verifiedResult({
     imagePath,
     source,
@@ -270,6 +271,24 @@ async function checkFile(
   const { digests } = await hashMedium(context, file, algorithms, DEFAULT_CHUNK_BYTES, "fail");
   return checkAll(expectations, digests)
     .map((check) => ({ ...check, from: `${check.from}, for the file itself` }));
+}
+
+/** What an image keeps of itself, and reading its content has not checked. */
+async function checkKept(
+  context: CommandContext,
+  path: string,
+  image: OpenedImage | undefined,
+): Promise<DigestCheck[]> {
+  if (image?.checkItself === undefined) return [];
+  context.phase(`checking what ${path} keeps of itself`);
+  const checks = await image.checkItself(context.signal);
+  return checks.map(({ name, algorithm, expected, actual }) => ({
+    algorithm,
+    expected,
+    actual,
+    from: `${name} of the image itself`,
+    same: actual === expected,
+  }));
 }
 
 /** What an image was compared with, and what came of it. */

@@ -1,5 +1,6 @@
 /** Every image format there is: one line a constant. */
 export { aff } from "./aff.ts";
+export { aff4 } from "./aff4.ts";
 export { bzip2 } from "./bzip2.ts";
 export { ewf } from "./ewf.ts";
 export { gzip } from "./gzip.ts";

@@ -75,6 +75,18 @@ export interface StoredDigest {
   readonly hex: string;
 }
 
+/** A hash or checksum that an image keeps of a part of itself, and what was found. */
+export interface OwnCheck {
+  /** What was checked, as the format calls it: "mapHash". */
+  readonly name: string;
+  /** "sha512", "crc32" */
+  readonly algorithm: string;
+  /** Lower-case hexadecimal. */
+  readonly expected: string;
+  /** The same; in words where there is none, because something is damaged. */
+  readonly actual: string;
+}
+
 /** What is known of an image before its first byte. */
 export interface ImagePlan {
   /** Bytes of the medium; Infinity for a stream. */
@@ -144,6 +156,13 @@ export interface OpenedImage {
   readonly unreadable?: readonly Range[] | undefined;
   /** The files of the image, in their order, where they are more than one. */
   readonly files?: readonly string[] | undefined;
+  /**
+   * Checks what the image keeps of itself and reading its content does not check. Absent
+   * where there is nothing of the kind. `signal` ends it early, with its reason.
+   */
+  readonly checkItself?:
+    | ((signal?: AbortSignal) => Promise<readonly OwnCheck[]>)
+    | undefined;
   /**
    * The beginning of the content, up to 1 MiB, where `media` is sequential: to see what it
    * is without reading it.

@@ -5,6 +5,7 @@
  */
 import type { BlockSource, ProbeInput, ProbeScore } from "../core/block.ts";
 import { viewOf } from "../core/bytes.ts";
+import { hasAff4Head } from "./aff4/aff4_head.ts";
 import type {
   ImageFormat,
   ImageOutput,
@@ -22,11 +23,12 @@ export const zip: ImageFormat & Required<Pick<ImageFormat, "create">> = {
   inOrder: true,
   isPacking: true,
   settings: ["compression"],
-  /** Archives begin with an entry, or with their end when they are empty. */
+  /** Archives begin with an entry, or with their end when they are empty. Some are AFF4. */
   probe({ head }: ProbeInput): ProbeScore {
     if (head.length < 4) return "no";
     const signature = viewOf(head).getUint32(0, true);
-    return signature === LOCAL_SIGNATURE || signature === END_SIGNATURE ? "exact" : "no";
+    const isArchive = signature === LOCAL_SIGNATURE || signature === END_SIGNATURE;
+    return isArchive && !hasAff4Head(head) ? "exact" : "no";
   },
   async open(file: BlockSource, options: OpenOptions = {}): Promise<OpenedImage> {
     return await (await import("./zip/open_zip.ts")).openZip(file, options);

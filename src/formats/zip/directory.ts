@@ -14,6 +14,7 @@ import {
   LOCAL_BYTES,
   LOCAL_SIGNATURE,
   ONES_32,
+  ONES_64,
   ZIP64_EXTRA_ID,
 } from "./records.ts";
 
@@ -97,6 +98,7 @@ function parseEntry(
 
 /**
  * Content and packed bytes and an offset, those that are all ones taken from the extra field.
+ * What is all ones there, too, stays so: of a local header, whose sizes come later.
  *
  * @throws {FormatError} when it lacks one of them.
  */
@@ -104,6 +106,7 @@ function withZip64<const Values extends readonly number[]>(
   values: Values,
   extra: Uint8Array,
   place: number,
+  canBeOnes = false,
 ): { [Index in keyof Values]: number } {
   const field = extraField(extra, ZIP64_EXTRA_ID);
   let at = 0;
@@ -114,8 +117,9 @@ function withZip64<const Values extends readonly number[]>(
     if (at + 8 > field.length) {
       throw new FormatError("an entry lacks its sizes", place, "zip64 extended information");
     }
+    const number = viewOf(field).getBigUint64(at, true);
     at += 8;
-    return safeNumber(viewOf(field).getBigUint64(at - 8, true), "zip64 size", place);
+    return canBeOnes && number === ONES_64 ? value : safeNumber(number, "zip64 size", place);
   });
   return full as { [Index in keyof Values]: number };
 }
@@ -178,6 +182,7 @@ function agrees(entry: ZipEntry, view: DataView, extra: Uint8Array, place: numbe
     [view.getUint32(22, true), view.getUint32(18, true)],
     extra,
     place,
+    true,
   );
   const isRepeated = view.getUint32(14, true) === crc32 && content === contentBytes &&
     packed === packedBytes;

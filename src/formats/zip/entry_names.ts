@@ -3,7 +3,7 @@
 /** What files are called that hold the bytes of a disk, or are images that are read here. */
 const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set([
   ..."img iso raw bin dd dsk disk image ima vfd wic hddimg sdimg rpi-sdimg".split(" "),
-  ..."e01 s01 aff 001".split(" "),
+  ..."e01 s01 aff aff4 001".split(" "),
 ]);
 
 /** Of files that hold one other file. */

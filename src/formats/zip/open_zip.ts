@@ -9,6 +9,7 @@ import { ImagingError } from "../../core/errors.ts";
 import { printable } from "../../core/text.ts";
 import { formatBytes } from "../../core/units.ts";
 import type { Packing, UnpackedStream } from "../../core/unpack.ts";
+import { isAff4Archive } from "../aff4/is_aff4_archive.ts";
 import type { OpenedImage, OpenOptions, StoredDigest } from "../image_format.ts";
 import { PackedStreamSource } from "../packed/packed_stream.ts";
 import { parseNotes } from "../pieces/content_notes.ts";
@@ -38,7 +39,8 @@ const OTHER_METHODS: ReadonlyMap<number, string> = new Map([
 const HEAD_BYTES = 1024 * 1024;
 
 /**
- * Takes over `file`. The image is read as a stream, and checked at its end.
+ * Takes over `file`. The image is read as a stream, and checked at its end. What turns out to
+ * be AFF4 is opened as such.
  *
  * @throws {FormatError} when the archive is damaged.
  * @throws {ImagingError} when it holds several images or none, or one that is not read.
@@ -48,6 +50,9 @@ export async function openZip(
   options: OpenOptions = {},
 ): Promise<OpenedImage> {
   const archive = await readArchive(file);
+  if (isAff4Archive(archive)) {
+    return await (await import("../aff4/open_aff4.ts")).openAff4(file, options);
+  }
   const entry = chooseEntry(file.name, archive.entries);
   const place = await locateEntry(file, entry, archive.end.offset);
   const packed = new SliceSource(file, place);

@@ -63,7 +63,8 @@ export const METHOD_AES = 99;
 /** The extra field of Zip64. */
 export const ZIP64_EXTRA_ID = 0x0001;
 
-/** Stand for "see Zip64". */
+/** Stand for "see Zip64"; in a local header of Zip64, for "see behind the content". */
+export const ONES_64 = 0xffff_ffff_ffff_ffffn;
 export const ONES_32 = 0xffff_ffff;
 export const ONES_16 = 0xffff;
 
