@@ -286,7 +286,7 @@ async function checkKept(
     algorithm,
     expected,
     actual,
-    from: `${name} of the image itself`,
+    from: `the image itself: ${name}`,
     same: actual === expected,
   }));
 }

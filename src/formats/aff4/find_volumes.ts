@@ -55,6 +55,11 @@ export async function findVolumes(
   }
 }
 
+/** The number in the name of a container; 0 where there is none. */
+export function volumeNumber(name: string): number {
+  return Number(NUMBERED.exec(name)?.[2] ?? 0);
+}
+
 /** The names that other containers may have, in the order of their numbers. */
 function* neighbours(name: string): Generator<string> {
   const [, start, digits, end = ""] = NUMBERED.exec(name) ?? [];

@@ -7,7 +7,7 @@ import type { Aff4Thing } from "./description.ts";
 import { toldHash } from "./hashes.ts";
 import type { ImageContent } from "./image_content.ts";
 import { schemaName } from "./names.ts";
-import { localReaders, readersOf } from "./own_checks.ts";
+import { isBlockMapClear, readersOf } from "./own_checks.ts";
 import { UNKNOWN_DATA } from "./symbolic.ts";
 
 /** Hashes that are checked; of others nobody knows what they are over. */
@@ -80,12 +80,11 @@ function hashFindings(
   const streams = readers.map(({ stream }) => stream.volume.thing(stream.urn));
   const map = content.map === undefined ? [] : [content.map.thing];
   const names = new Set([image, ...map, ...streams].flatMap(uncheckedHashes));
-  const isBlockMapOpen = content.map === undefined || localReaders(content).length > 1;
   const isBlockMapTold = [image, ...map].some((thing) =>
     thing.all("blockMapHash").length > 0 ||
     thing.all("hash").some((term) => toldHash(term)?.isBlockMap)
   );
-  if (isBlockMapOpen && isBlockMapTold) names.add("blockMapHash");
+  if (isBlockMapTold && !isBlockMapClear(image, content)) names.add("blockMapHash");
   if (names.size > 0) {
     const message = `not checked, for the AFF4 Standard does not say what they are over: ` +
       [...names].join(", ");

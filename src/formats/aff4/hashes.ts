@@ -44,10 +44,13 @@ export function toldHash({ value, datatype }: Term): ToldHash | undefined {
   return hex.length === kind.algorithm.digestBytes * 2 ? { kind, isBlockMap, hex } : undefined;
 }
 
+/** Bytes, piece by piece. */
+export type Parts = Iterable<Uint8Array | Promise<Uint8Array>> | AsyncIterable<Uint8Array>;
+
 /** The hash of parts, one behind the other. */
 export async function hashOf(
   { algorithm }: Aff4Hash,
-  parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  parts: Parts,
 ): Promise<Uint8Array> {
   const hasher = await algorithm.create();
   for await (const part of parts) hasher.update(part);
@@ -57,7 +60,7 @@ export async function hashOf(
 /** The same, in lower-case hexadecimal. */
 export async function hexOf(
   hash: Aff4Hash,
-  parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  parts: Parts,
 ): Promise<string> {
   return toHex(await hashOf(hash, parts));
 }

@@ -98,7 +98,11 @@ function sizeOf(volume: Aff4Volume, image: Aff4Thing, stream: Aff4Thing): number
   );
 }
 
-async function readMapSegments(volume: Aff4Volume, thing: Aff4Thing): Promise<MapSegments> {
+/** The segments of a map. @throws {FormatError} when one is missing, damaged or too long. */
+export async function readMapSegments(
+  volume: Aff4Volume,
+  thing: Aff4Thing,
+): Promise<MapSegments> {
   const { urn } = thing;
   const most = MAX_MAP_ENTRIES * MAP_ENTRY_BYTES;
   const hasPath = volume.has(`${urn}/mapPath`);

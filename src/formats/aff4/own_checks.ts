@@ -9,20 +9,17 @@
  */
 import { crc32 } from "node:zlib";
 import type { BlockSource } from "../../core/block.ts";
-import { readBytes } from "../../core/bytes.ts";
 import { DamageError, FormatError, ReadError } from "../../core/errors.ts";
-import { endOf, type Range } from "../../core/range.ts";
 import type { OwnCheck } from "../image_format.ts";
 import { hasChunks } from "./aff4_media.ts";
-import type { Bevy } from "./bevies.ts";
+import { blockHashes, indexesOf, piecesOf, streamBytes } from "./check_parts.ts";
 import type { ChunkReader } from "./chunk_reader.ts";
 import type { Aff4Thing } from "./description.ts";
-import { type Aff4Hash, hashOf, hexOf, type ToldHash, toldHash } from "./hashes.ts";
-import type { ImageContent, MapSegments } from "./image_content.ts";
-import { bevyCount, bevyUrn, blockHashesUrn, chunkCount } from "./image_stream.ts";
-
-/** Read in one go. */
-const PIECE_BYTES = 4 * 1024 * 1024;
+import { volumeNumber } from "./find_volumes.ts";
+import { type Aff4Hash, hashOf, hexOf, type Parts, type ToldHash, toldHash } from "./hashes.ts";
+import { type ImageContent, type MapSegments, readMapSegments } from "./image_content.ts";
+import { bevyCount, bevyUrn, blockHashesUrn } from "./image_stream.ts";
+import type { Aff4Volume } from "./volume.ts";
 
 /** What is checked. */
 export interface CheckedImage {
@@ -34,28 +31,50 @@ export interface CheckedImage {
   readonly known: ReadonlySet<string>;
 }
 
-type Parts = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
-
 /** Makes all checks. @throws the reason of `signal`, which ends them early. */
 export async function checkItself(
   checked: CheckedImage,
   signal: AbortSignal | undefined,
 ): Promise<readonly OwnCheck[]> {
   const checks = new Checks(signal);
-  const { map } = checked.content;
-  if (map !== undefined) await checkMap(checks, map);
+  const maps = await mapsOf(checked);
+  for (const map of maps) await checkMap(checks, map, (name) => nameIn(maps, name, map));
   for (const reader of readersOf(checked.content)) {
-    await checkStream(checks, reader, map === undefined);
+    await checkStream(checks, reader, maps.length === 0);
   }
-  await checkBlockMap(checks, checked);
+  await checkBlockMaps(checks, checked, maps);
   await checkContent(checks, checked);
   return checks.made;
+}
+
+/**
+ * The maps of all containers, in the order of these. Only the first one is used.
+ *
+ * @throws {FormatError} when a container has none, or it is damaged.
+ */
+async function mapsOf({ image, content }: CheckedImage): Promise<MapSegments[]> {
+  const { map, others } = content;
+  if (map === undefined) return [];
+  const maps = [map];
+  for (const other of others) {
+    const urn = other.thing(image.urn).address("dataStream");
+    if (urn === undefined) continue;
+    maps.push(await readMapSegments(other, other.thing(urn)));
+  }
+  return maps.toSorted((a, b) => volumeNumber(a.volume.name) - volumeNumber(b.volume.name));
 }
 
 /** The streams of an image, each once. */
 export function readersOf({ targets }: ImageContent): ChunkReader[] {
   return [...new Set(targets)].filter(hasChunks);
 }
+
+/** The properties that tell the hashes of a map's segments: section 6.2. */
+const MAP_PROPERTIES = {
+  map: "mapPointHash",
+  idx: "mapIdxHash",
+  mapPath: "mapPathHash",
+} as const;
 
 class Checks {
   readonly made: OwnCheck[] = [];
@@ -107,18 +126,22 @@ function told(thing: Aff4Thing, property: string): ToldHash[] {
   return thing.all(property).flatMap((term) => toldHash(term) ?? []);
 }
 
-async function checkMap(checks: Checks, map: MapSegments): Promise<void> {
-  const { thing, map: points, idx, mapPath } = map;
-  await checks.add("mapPointHash", told(thing, "mapPointHash"), () => [points]);
-  await checks.add("mapIdxHash", told(thing, "mapIdxHash"), () => [idx]);
-  const path = mapPath ?? new Uint8Array();
-  await checks.add("mapPathHash", told(thing, "mapPathHash"), () => [path]);
-  const parts = mapPath === undefined ? [points, idx] : [points, idx, mapPath];
+async function checkMap(
+  checks: Checks,
+  segments: MapSegments,
+  nameOf: (name: string) => string,
+): Promise<void> {
+  const { thing, map, idx, mapPath = new Uint8Array() } = segments;
+  for (const [name, bytes] of Object.entries({ map, idx, mapPath })) {
+    const property = MAP_PROPERTIES[name as keyof typeof MAP_PROPERTIES];
+    await checks.add(nameOf(property), told(thing, property), () => [bytes]);
+  }
+  const parts = partsOf(segments);
   for (const hash of told(thing, "mapHash")) {
     const { kind, hex } = hash;
     const hashes = await Promise.all(parts.map((part) => hashOf(kind, [part])));
     const isOverHashes = await hexOf(kind, hashes) === hex;
-    await checks.add("mapHash", [hash], () => isOverHashes ? hashes : parts);
+    await checks.add(nameOf("mapHash"), [hash], () => isOverHashes ? hashes : parts);
   }
 }
 
@@ -168,33 +191,78 @@ async function checkBevies(checks: Checks, { stream }: ChunkReader): Promise<voi
   }
 }
 
-/** The hash over the hashes of blocks and map, of the image and of its map: section 6.2. */
-async function checkBlockMap(checks: Checks, { image, content }: CheckedImage): Promise<void> {
-  const { map } = content;
-  const [reader, ...others] = localReaders(content);
-  if (map === undefined || others.length > 0) return;
-  const hashes = [
-    ...told(image, "hash").filter(({ isBlockMap }) => isBlockMap),
-    ...told(map.thing, "blockMapHash"),
-  ];
-  await checks.add("blockMapHash", hashes, async function* (kind): AsyncGenerator<Uint8Array> {
-    for (const each of reader?.stream.chunkHashes ?? []) {
-      yield await hashOf(kind, blockHashes(reader as ChunkReader, each));
-    }
-    const { map: points, idx, mapPath } = map;
-    for (const part of mapPath === undefined ? [points, idx] : [points, idx, mapPath]) {
-      yield await hashOf(kind, [part]);
-    }
-  });
+/**
+ * The hashes over the hashes of blocks and map: section 6.2. That of the image is the one of
+ * its map. Where several containers have a map each, it is over those of all maps, in the
+ * order of the containers: so it is in the reference images.
+ */
+async function checkBlockMaps(
+  checks: Checks,
+  { image, content }: CheckedImage,
+  maps: readonly MapSegments[],
+): Promise<void> {
+  if (!isBlockMapClear(image, content)) return;
+  for (const map of maps) {
+    const hashes = told(map.thing, "blockMapHash");
+    await checks.add(
+      nameIn(maps, "blockMapHash", map),
+      hashes,
+      (kind) => blockMapParts(map, content, kind),
+    );
+  }
+  const ofImage = told(image, "hash").filter(({ isBlockMap }) => isBlockMap);
+  const [only, ...others] = maps;
+  if (only === undefined) return;
+  await checks.add(
+    "blockMapHash of the image",
+    ofImage,
+    (kind) =>
+      others.length === 0
+        ? blockMapParts(only, content, kind)
+        : maps.values().map((map) => hashOf(kind, blockMapParts(map, content, kind))),
+  );
 }
 
 /**
- * The streams that a block map hash is over: of an image with several containers, each of
- * which has a map, that in the container of the map.
+ * Is it clear what the hash of a block map is over? The standard does not say in which order
+ * streams in the same container count, nor what counts of a container without a map.
  */
-export function localReaders(content: ImageContent): ChunkReader[] {
-  const urn = content.map?.volume.urn;
-  return readersOf(content).filter(({ stream }) => stream.volume.urn === urn);
+export function isBlockMapClear(image: Aff4Thing, content: ImageContent): boolean {
+  const { map, others } = content;
+  return map !== undefined &&
+    [map.volume, ...others].every((volume) =>
+      readersIn(content, volume).length <= 1 &&
+      volume.thing(image.urn).address("dataStream") !== undefined
+    );
+}
+
+/** What the hash of a block map is over: those of the streams in its container, and its own. */
+async function* blockMapParts(
+  map: MapSegments,
+  content: ImageContent,
+  kind: Aff4Hash,
+): AsyncGenerator<Uint8Array> {
+  for (const reader of readersIn(content, map.volume)) {
+    for (const each of reader.stream.chunkHashes) {
+      yield await hashOf(kind, blockHashes(reader, each));
+    }
+  }
+  for (const part of partsOf(map)) yield await hashOf(kind, [part]);
+}
+
+/** The streams of an image that are in a container. */
+export function readersIn(content: ImageContent, volume: Aff4Volume): ChunkReader[] {
+  return readersOf(content).filter(({ stream }) => stream.volume === volume);
+}
+
+/** The segments of a map in the order in which they are hashed. */
+function partsOf({ map, idx, mapPath }: MapSegments): Uint8Array[] {
+  return mapPath === undefined ? [map, idx] : [map, idx, mapPath];
+}
+
+/** What a check is called: also with its container, where there are several. */
+function nameIn(maps: readonly MapSegments[], name: string, { volume }: MapSegments): string {
+  return maps.length > 1 ? `${name} (${volume.name})` : name;
 }
 
 /** Hashes of the whole content that are of a kind which nobody else checks. */
@@ -210,47 +278,6 @@ async function checkContent(
 /** Hashes over the bytes of a thing: section 6.1. */
 export function linearHashes(thing: Aff4Thing): ToldHash[] {
   return told(thing, "hash").filter(({ isBlockMap }) => !isBlockMap);
-}
-
-/** All bevies of a stream. @throws {FormatError} when one is damaged. */
-async function* beviesOf({ stream, bevies }: ChunkReader): AsyncGenerator<Bevy> {
-  for (let number = 0; number < bevyCount(stream); number++) {
-    const bevy = await bevies.get(number);
-    if (typeof bevy === "string") throw new FormatError(bevy, 0, bevyUrn(stream.urn, number));
-    yield bevy;
-  }
-}
-
-/** The hashes of all chunks of a stream, of one kind. */
-async function* blockHashes(reader: ChunkReader, { id }: Aff4Hash): AsyncGenerator<Uint8Array> {
-  for await (const bevy of beviesOf(reader)) yield bevy.hashes.get(id) ?? new Uint8Array();
-}
-
-async function* indexesOf(reader: ChunkReader): AsyncGenerator<Uint8Array> {
-  for await (const bevy of beviesOf(reader)) yield bevy.index;
-}
-
-/** The content of a stream. @throws {FormatError} when a chunk is damaged. */
-async function* streamBytes(reader: ChunkReader): AsyncGenerator<Uint8Array> {
-  const { stream } = reader;
-  const [count, inOneGo] = [chunkCount(stream), Math.ceil(PIECE_BYTES / stream.chunkBytes)];
-  for (let first = 0; first < count; first += inOneGo) {
-    const length = Math.min(inOneGo, count - first);
-    const numbers = Array.from({ length }, (_, index) => first + index);
-    const contents = await reader.read(numbers);
-    for (const number of numbers) {
-      const content = contents.get(number) ?? "is not there";
-      if (typeof content !== "string") yield content;
-      else throw new FormatError(`chunk ${number} ${content}`, 0, stream.urn);
-    }
-  }
-}
-
-/** A part of a source, piece by piece. */
-async function* piecesOf(source: BlockSource, range: Range): AsyncGenerator<Uint8Array> {
-  for (let at = range.offset; at < endOf(range); at += PIECE_BYTES) {
-    yield await readBytes(source, at, Math.min(PIECE_BYTES, endOf(range) - at));
-  }
 }
 
 function hexOf32(value: number): string {

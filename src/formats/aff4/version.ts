@@ -58,7 +58,7 @@ export function refuseVersion(
   const refuse = (reason: string, hint: string): never => {
     throw new ImagingError("environment", `cannot read ${name}: ${reason}`, { hint });
   };
-  const makers = "convert it with the program that made it, or with aff4.py of pyaff4";
+  const makers = "convert it with the program that made it, to AFF4 1.0 or to a raw image";
   if (information?.includes(`<${OLD_SCHEMA}`)) {
     refuse("it is an AFF4 image from before the AFF4 Standard", makers);
   }
