@@ -63,8 +63,9 @@ export function volumeNumber(name: string): number {
 /** The names that other containers may have, in the order of their numbers. */
 function* neighbours(name: string): Generator<string> {
   const [, start, digits, end = ""] = NUMBERED.exec(name) ?? [];
+  if (start === undefined || digits === undefined) return;
   // Of "disk.aff4" the number is a part of the extension.
-  if (start === undefined || digits === undefined || (end === "" && name.includes("."))) return;
+  if (end === "" && /\.[a-z]+$/i.test(start)) return;
   const own = Number(digits);
   for (let number = Math.max(0, own - MOST_VOLUMES); number <= own + MOST_VOLUMES; number++) {
     if (number === own) continue;
