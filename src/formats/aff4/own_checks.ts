@@ -11,6 +11,7 @@ import { crc32 } from "node:zlib";
 import type { BlockSource } from "../../core/block.ts";
 import { DamageError, FormatError, ReadError } from "../../core/errors.ts";
 import type { OwnCheck } from "../image_format.ts";
+import { Crc32Sum } from "../pieces/crc32.ts";
 import { hasChunks } from "./aff4_media.ts";
 import { blockHashes, indexesOf, piecesOf, streamBytes } from "./check_parts.ts";
 import type { ChunkReader } from "./chunk_reader.ts";
@@ -18,7 +19,7 @@ import type { Aff4Thing } from "./description.ts";
 import { volumeNumber } from "./find_volumes.ts";
 import { type Aff4Hash, hashOf, hexOf, type Parts, type ToldHash, toldHash } from "./hashes.ts";
 import { type ImageContent, type MapSegments, readMapSegments } from "./image_content.ts";
-import { bevyCount, bevyUrn, blockHashesUrn } from "./image_stream.ts";
+import { bevyCount, bevyUrn, blockHashesUrn, type ImageStream } from "./image_stream.ts";
 import type { Aff4Volume } from "./volume.ts";
 
 /** What is checked. */
@@ -165,29 +166,41 @@ async function checkStream(
   if (chunkHashes.length === 0 && linear.length === 0) await checkBevies(checks, reader);
 }
 
-/** The checksums of the archive over bevies. */
+/** The checksums of the archive over bevies: each that is wrong, or the one over all. */
 async function checkBevies(checks: Checks, { stream }: ChunkReader): Promise<void> {
-  const { volume, urn } = stream;
-  const { file } = volume.facts;
+  const { urn } = stream;
+  const all = new Crc32Sum();
+  let isRight = true;
   for (let bevy = 0; bevy < bevyCount(stream); bevy++) {
-    let expected = "";
-    let actual: string;
-    try {
-      const place = await volume.locate(bevyUrn(urn, bevy));
-      expected = hexOf32(place.crc32);
-      let sum = 0;
-      for await (const piece of piecesOf(file, place)) sum = crc32(piece, sum);
-      actual = hexOf32(sum);
-    } catch (error) {
-      actual = problemOf(error);
+    const name = `segment ${bevyUrn(urn, bevy)}`;
+    const { expected, actual, length } = await checkBevy(checks, stream, bevy);
+    all.add(Number.parseInt(expected, 16), length);
+    if (expected === actual) continue;
+    isRight = false;
+    checks.made.push({ name, algorithm: "crc32", expected, actual });
+  }
+  const sum = hexOf32(all.value);
+  if (!isRight) return;
+  checks.made.push({ name: "bevies", algorithm: "crc32", expected: sum, actual: sum });
+}
+
+async function checkBevy(
+  checks: Checks,
+  { volume, urn }: ImageStream,
+  bevy: number,
+): Promise<Pick<OwnCheck, "expected" | "actual"> & { readonly length: number }> {
+  let [expected, length] = ["", 0];
+  try {
+    const place = await volume.locate(bevyUrn(urn, bevy));
+    [expected, length] = [hexOf32(place.crc32), place.length];
+    let sum = 0;
+    for await (const piece of piecesOf(volume.facts.file, place)) {
+      checks.throwIfEnded();
+      sum = crc32(piece, sum);
     }
-    checks.throwIfEnded();
-    checks.made.push({
-      name: `segment ${bevyUrn(urn, bevy)}`,
-      algorithm: "crc32",
-      expected,
-      actual,
-    });
+    return { expected, actual: hexOf32(sum), length };
+  } catch (error) {
+    return { expected, actual: problemOf(error), length };
   }
 }
 
