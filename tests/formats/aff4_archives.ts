@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import { crc32, deflateRawSync } from "node:zlib";
 import type { Bytes } from "../../src/core/block.ts";
+import { joined } from "./aff_tools.ts";
 
 /** A segment of a container. */
 export interface Segment {
@@ -44,75 +45,104 @@ export function numbers(
   }));
 }
 
+/** A segment, and what its headers tell. */
+interface Entry {
+  readonly name: Uint8Array;
+  readonly packed: Uint8Array;
+  readonly contentBytes: number;
+  readonly crc: number;
+  readonly method: number;
+  /** Where its local header begins. */
+  readonly offset: number;
+}
+
+/** A local header, the content, and what stands behind it. */
+function localParts({ name, packed, contentBytes, crc, method }: Entry, isStreamed: boolean): {
+  readonly head: Uint8Array;
+  readonly tail: Uint8Array;
+} {
+  const extra = isStreamed
+    ? numbers([2, 1], [2, 16], [8, 2n ** 64n - 1n], [8, 2n ** 64n - 1n])
+    : new Uint8Array();
+  const head = numbers(
+    ...[[4, 0x04034b50], [2, 45], [2, isStreamed ? 8 : 0], [2, method], [4, 0]] as const,
+    ...(isStreamed
+      ? [[4, 0], [4, ONES], [4, ONES]] as const
+      : [[4, crc], [4, packed.length], [4, contentBytes]] as const),
+    ...[[2, name.length], [2, extra.length]] as const,
+  );
+  const tail = numbers([4, 0x08074b50], [4, crc], [8, packed.length], [8, contentBytes]);
+  return { head: joined(head, name, extra), tail: isStreamed ? tail : new Uint8Array() };
+}
+
+function directoryEntry(
+  { name, packed, contentBytes, crc, method, offset }: Entry,
+  { isStreamed = false, isZip64 = false }: ArchiveStyle,
+): Uint8Array {
+  const extra = isZip64
+    ? numbers([2, 1], [2, 24], [8, contentBytes], [8, packed.length], [8, offset])
+    : new Uint8Array();
+  const [first, second, third] = isZip64
+    ? [ONES, ONES, ONES] as const
+    : [packed.length, contentBytes, offset] as const;
+  const head = numbers(
+    ...[[4, 0x02014b50], [2, 45], [2, 45], [2, isStreamed ? 8 : 0], [2, method]] as const,
+    ...[[4, 0], [4, crc], [4, first], [4, second], [2, name.length]] as const,
+    ...[[2, extra.length], [2, 0], [2, 0], [2, 0], [4, 0], [4, third]] as const,
+  );
+  return joined(head, name, extra);
+}
+
+/** The records behind the directory, which has `count` entries from `start` to `end`. */
+function endRecords(
+  start: number,
+  end: number,
+  count: number,
+  style: ArchiveStyle,
+): Uint8Array {
+  const { isZip64 = false, comment = "" } = style;
+  const length = end - start;
+  const zip64 = joined(
+    numbers(
+      ...[[4, 0x06064b50], [8, 44], [2, 45], [2, 45], [4, 0], [4, 0]] as const,
+      ...[[8, count], [8, count], [8, length], [8, start]] as const,
+    ),
+    numbers([4, 0x07064b50], [4, 0], [8, end], [4, 1]),
+  );
+  const last = numbers(
+    ...[[4, 0x06054b50], [2, 0], [2, 0]] as const,
+    ...(isZip64
+      ? [[2, 0xffff], [2, 0xffff], [4, ONES], [4, ONES]] as const
+      : [[2, count], [2, count], [4, length], [4, start]] as const),
+    [2, comment.length],
+  );
+  return joined(...isZip64 ? [zip64] : [], last, Buffer.from(comment, "latin1"));
+}
+
 /** An archive of these segments, in this order. */
 export function archiveOf(segments: readonly Segment[], style: ArchiveStyle = {}): Archive {
-  const { isStreamed = false, isZip64 = false, comment = "" } = style;
   const parts: Uint8Array[] = [];
-  const directory: Uint8Array[] = [];
   const places = new Map<string, { offset: number; length: number }>();
   let at = 0;
   const add = (part: Uint8Array): void => {
     parts.push(part);
     at += part.length;
   };
-  for (const { name, content, isDeflated = false } of segments) {
-    const nameBytes = Buffer.from(name);
+  const entries = segments.map(({ name, content, isDeflated = false }): Entry => {
     const packed = isDeflated ? deflateRawSync(content) : content;
-    const [crc, flags, method] = [crc32(content), isStreamed ? 8 : 0, isDeflated ? 8 : 0];
-    const offset = at;
-    const localExtra = isStreamed
-      ? numbers([2, 1], [2, 16], [8, 2n ** 64n - 1n], [8, 2n ** 64n - 1n])
-      : Buffer.alloc(0);
-    add(numbers(
-      ...[[4, 0x04034b50], [2, 45], [2, flags], [2, method], [4, 0]] as const,
-      ...(isStreamed
-        ? [[4, 0], [4, ONES], [4, ONES]] as const
-        : [[4, crc], [4, packed.length], [4, content.length]] as const),
-      ...[[2, nameBytes.length], [2, localExtra.length]] as const,
-    ));
-    add(nameBytes);
-    add(localExtra);
+    const entry = {
+      ...{ name: Buffer.from(name), packed, contentBytes: content.length },
+      ...{ crc: crc32(content), method: isDeflated ? 8 : 0, offset: at },
+    };
+    const { head, tail } = localParts(entry, style.isStreamed ?? false);
+    add(head);
     places.set(name, { offset: at, length: packed.length });
     add(packed);
-    if (isStreamed) {
-      add(numbers([4, 0x08074b50], [4, crc], [8, packed.length], [8, content.length]));
-    }
-    const extra = isZip64
-      ? numbers([2, 1], [2, 24], [8, content.length], [8, packed.length], [8, offset])
-      : Buffer.alloc(0);
-    const sizes = isZip64 ? [ONES, ONES, ONES] : [packed.length, content.length, offset];
-    directory.push(Buffer.concat([
-      numbers(
-        ...[[4, 0x02014b50], [2, 45], [2, 45], [2, flags], [2, method], [4, 0], [
-          4,
-          crc,
-        ]] as const,
-        ...[[4, sizes[0] ?? 0], [4, sizes[1] ?? 0]] as const,
-        ...[[2, nameBytes.length], [2, extra.length], [2, 0], [2, 0], [2, 0], [4, 0]] as const,
-        [4, sizes[2] ?? 0],
-      ),
-      nameBytes,
-      extra,
-    ]));
-  }
+    add(tail);
+    return entry;
+  });
   const start = at;
-  for (const entry of directory) add(entry);
-  const [length, count] = [at - start, segments.length];
-  if (isZip64) {
-    const end = at;
-    add(numbers(
-      ...[[4, 0x06064b50], [8, 44], [2, 45], [2, 45], [4, 0], [4, 0]] as const,
-      ...[[8, count], [8, count], [8, length], [8, start]] as const,
-    ));
-    add(numbers([4, 0x07064b50], [4, 0], [8, end], [4, 1]));
-  }
-  add(numbers(
-    ...[[4, 0x06054b50], [2, 0], [2, 0]] as const,
-    ...(isZip64
-      ? [[2, 0xffff], [2, 0xffff], [4, ONES], [4, ONES]] as const
-      : [[2, count], [2, count], [4, length], [4, start]] as const),
-    [2, comment.length],
-  ));
-  add(Buffer.from(comment, "latin1"));
-  return { file: new Uint8Array(Buffer.concat(parts)), places };
+  for (const entry of entries) add(directoryEntry(entry, style));
+  add(endRecords(start, at, entries.length, style));
+  return { file: joined(...parts), places };
 }

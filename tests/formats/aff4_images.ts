@@ -108,60 +108,89 @@ export function escaped(urn: string): string {
   return urn.replace("://", "%3A%2F%2F");
 }
 
-function makeStream(plan: StreamPlan, volume: string): MadeStream {
-  const { content, chunkBytes = 1024, chunksInBevy = 4, packer = "snappy" } = plan;
-  const { chunkHashes = ["MD5", "SHA1"], hashes = ["MD5", "SHA1"], urn = STREAM } = plan;
-  const segments: Segment[] = [];
-  const all = new Map<HashName, Uint8Array[]>(chunkHashes.map((name) => [name, []]));
-  const indexes: Uint8Array[] = [];
-  const count = Math.ceil(content.length / chunkBytes);
-  for (let first = 0, bevy = 0; first < count; first += chunksInBevy, bevy++) {
-    const chunks = Array.from({ length: Math.min(chunksInBevy, count - first) }, (_, index) => {
-      const at = (first + index) * chunkBytes;
-      const chunk = content.subarray(at, at + chunkBytes);
-      return plan.isPadded === true
-        ? Buffer.concat([chunk, Buffer.alloc(chunkBytes - chunk.length)])
-        : chunk;
-    });
-    const packed = chunks.map((chunk) => {
-      const short = PACKERS[packer].pack(chunk);
-      return short.length < chunkBytes - 16 || chunk.length < chunkBytes ? short : chunk;
-    });
-    let at = 0;
-    const index = Buffer.concat(packed.map(({ length }) => {
-      at += length;
-      return numbers([8, at - length], [4, length]);
-    }));
-    indexes.push(index);
-    const name = `${escaped(urn)}/${String(bevy).padStart(8, "0")}`;
-    segments.push({ name, content: Buffer.concat(packed) });
-    for (const each of chunkHashes) {
-      const bytes = Buffer.concat(chunks.map((chunk) => hash(each, chunk)));
-      all.get(each)?.push(bytes);
-      const middle = plan.hasPlainNames === true ? "" : "blockHash.";
-      segments.push({ name: `${name}.${middle}${each.toLowerCase()}`, content: bytes });
-    }
-    segments.push({ name: `${name}.index`, content: index });
+/** The content of a stream in bevies of chunks. */
+function chunksOf(
+  { content, chunkBytes = 1024, chunksInBevy = 4, isPadded }: StreamPlan,
+): Bytes[][] {
+  const bevies: Bytes[][] = [];
+  for (let at = 0, number = 0; at < content.length; at += chunkBytes, number++) {
+    const chunk = content.slice(at, at + chunkBytes);
+    const whole = new Uint8Array(isPadded === true ? chunkBytes : chunk.length);
+    whole.set(chunk);
+    if (number % chunksInBevy === 0) bevies.push([]);
+    bevies.at(-1)?.push(whole);
   }
-  const blockHashes = [...all].map(([name, parts]) => [name, Buffer.concat(parts)] as const);
-  const { address = PACKERS[packer].address } = plan;
-  const text = [
+  return bevies;
+}
+
+/** A bevy and its index: section 3.2 of the standard. */
+function packBevy(
+  chunks: readonly Bytes[],
+  { chunkBytes = 1024, packer = "snappy" }: StreamPlan,
+): {
+  readonly bevy: Uint8Array;
+  readonly index: Uint8Array;
+} {
+  const packed = chunks.map((chunk) => {
+    const short = PACKERS[packer].pack(chunk);
+    return short.length < chunkBytes - 16 || chunk.length < chunkBytes ? short : chunk;
+  });
+  let at = 0;
+  const index = Buffer.concat(packed.map(({ length }) => {
+    at += length;
+    return numbers([8, at - length], [4, length]);
+  }));
+  return { bevy: Buffer.concat(packed), index };
+}
+
+function makeStream(plan: StreamPlan, volume: string): MadeStream {
+  const { chunkHashes = ["MD5", "SHA1"], urn = STREAM } = plan;
+  const segments: Segment[] = [];
+  const bevies = chunksOf(plan).map((chunks) => ({ chunks, ...packBevy(chunks, plan) }));
+  const hashesOf = (name: HashName, chunks: readonly Bytes[]): Uint8Array =>
+    Buffer.concat(chunks.map((chunk) => hash(name, chunk)));
+  for (const [number, { chunks, bevy, index }] of bevies.entries()) {
+    const name = `${escaped(urn)}/${String(number).padStart(8, "0")}`;
+    const middle = plan.hasPlainNames === true ? "" : "blockHash.";
+    segments.push(
+      { name, content: bevy },
+      ...chunkHashes.map((each) => ({
+        name: `${name}.${middle}${each.toLowerCase()}`,
+        content: hashesOf(each, chunks),
+      })),
+      { name: `${name}.index`, content: index },
+    );
+  }
+  const blockHashes = chunkHashes.map((name) =>
+    [name, hashesOf(name, bevies.flatMap(({ chunks }) => chunks))] as const
+  );
+  const indexHash = hash("SHA512", ...bevies.map(({ index }) => index)).toString("hex");
+  return { segments, text: streamText(plan, volume, blockHashes, indexHash), blockHashes };
+}
+
+/** What the description of a container says of a stream. */
+function streamText(
+  plan: StreamPlan,
+  volume: string,
+  blockHashes: MadeStream["blockHashes"],
+  indexHash: string,
+): string {
+  const { content, chunkBytes = 1024, chunksInBevy = 4, packer = "snappy" } = plan;
+  const { hashes = ["MD5", "SHA1"], urn = STREAM, address = PACKERS[packer].address } = plan;
+  return [
     `<${urn}> a aff4:ImageStream ;`,
     `  aff4:chunkSize "${chunkBytes}"^^xsd:int ; aff4:chunksInSegment "${chunksInBevy}"^^xsd:int ;`,
     address === undefined ? "" : `  aff4:compressionMethod <${address}> ;`,
     ...hashes.map((name) =>
       `  aff4:hash "${hash(name, content).toString("hex")}"^^aff4:${name} ;`
     ),
-    `  aff4:imageStreamIndexHash "${
-      hash("SHA512", ...indexes).toString("hex")
-    }"^^aff4:SHA512 ;`,
+    `  aff4:imageStreamIndexHash "${indexHash}"^^aff4:SHA512 ;`,
     `  aff4:size ${long(content.length)} ; aff4:stored <${volume}> .`,
     ...blockHashes.map(([name, bytes]) =>
       `<${urn}/blockhash.${name.toLowerCase()}> a aff4:BlockHashes ; ` +
       `aff4:hash "${hash("SHA512", bytes).toString("hex")}"^^aff4:SHA512 .`
     ),
   ].join("\n");
-  return { segments, text, blockHashes };
 }
 
 interface MadeMap {
@@ -221,49 +250,53 @@ export function container(
   const { volume = VOLUME } = plan;
   const streams = plan.streams.map((stream) => makeStream(stream, volume));
   const map = makeMap(plan, streams, volume);
-  const size = plan.map?.size ?? plan.streams[0]?.content.length ?? 0;
-  const dataStream = plan.map === undefined
-    ? plan.streams[0]?.urn ?? STREAM
-    : plan.map.urn ?? MAP;
-  const blockMapHash = plan.blockMapHash ?? map.blockMapHash;
-  const text = [
-    PREFIXES,
-    `@prefix : <${volume}> .`,
-    `: a aff4:ZipVolume ; aff4:creationTime "2026-01-02T03:04:05Z"^^xsd:dateTime .`,
-    `<${IMAGE}> a aff4:DiskImage , aff4:ContiguousImage , aff4:Image ;`,
-    ...(plan.image ?? []).map((each) => `  ${each} ;`),
-    ...(plan.hashes ?? []).map(([name, bytes]) =>
-      `  aff4:hash "${hash(name, bytes).toString("hex")}"^^aff4:${name} ;`
-    ),
-    blockMapHash === "" ? "" : `  aff4:hash "${blockMapHash}"^^aff4:blockMapHashSHA512 ;`,
-    `  aff4:dataStream <${dataStream}> ; aff4:size ${long(size)} ; aff4:stored : .`,
-    map.text,
-    ...streams.map((stream) => stream.text),
-    ...(plan.foreign ?? []).map(([urn, other]) =>
-      `<${urn}> a aff4:ImageStream ; aff4:stored <${other}> .`
-    ),
-    plan.extra ?? "",
-    "",
-  ].join("\n");
   const { version = "major=1\nminor=0\ntool=by hand 1.0\n", description = volume } = plan;
+  const text = descriptionText(plan, streams, map);
+  const named = (name: string, content: string | null): Segment[] =>
+    content === null ? [] : [{ name, content: Buffer.from(content) }];
   const segments: Segment[] = [
-    ...description === null
-      ? []
-      : [{ name: "container.description", content: Buffer.from(description) }],
-    ...version === null ? [] : [{ name: "version.txt", content: Buffer.from(version) }],
+    ...named("container.description", description),
+    ...named("version.txt", version),
     ...streams.flatMap((stream) => stream.segments),
     ...map.segments,
-    {
-      name: "information.turtle",
-      content: Buffer.from(plan.changeText?.(text) ?? text),
-    },
+    ...named("information.turtle", plan.changeText?.(text) ?? text),
   ];
   const { change = (segment) => segment } = plan;
   const archive = archiveOf(segments.flatMap((each) => change(each) ?? []), {
     comment: volume,
     ...plan,
   });
-  return { ...archive, blockMapHash };
+  return { ...archive, blockMapHash: map.blockMapHash };
+}
+
+function descriptionText(
+  plan: ContainerPlan,
+  streams: readonly MadeStream[],
+  map: MadeMap,
+): string {
+  const { volume = VOLUME, image = [], hashes = [], foreign = [], extra = "" } = plan;
+  const size = plan.map?.size ?? plan.streams[0]?.content.length ?? 0;
+  const urn = plan.map === undefined ? plan.streams[0]?.urn ?? STREAM : plan.map.urn ?? MAP;
+  const blockMapHash = plan.blockMapHash ?? map.blockMapHash;
+  return [
+    PREFIXES,
+    `@prefix : <${volume}> .`,
+    `: a aff4:ZipVolume ; aff4:creationTime "2026-01-02T03:04:05Z"^^xsd:dateTime .`,
+    `<${IMAGE}> a aff4:DiskImage , aff4:ContiguousImage , aff4:Image ;`,
+    ...image.map((each) => `  ${each} ;`),
+    ...hashes.map(([name, bytes]) =>
+      `  aff4:hash "${hash(name, bytes).toString("hex")}"^^aff4:${name} ;`
+    ),
+    blockMapHash === "" ? "" : `  aff4:hash "${blockMapHash}"^^aff4:blockMapHashSHA512 ;`,
+    `  aff4:dataStream <${urn}> ; aff4:size ${long(size)} ; aff4:stored : .`,
+    map.text,
+    ...streams.map((stream) => stream.text),
+    ...foreign.map(([each, other]) =>
+      `<${each}> a aff4:ImageStream ; aff4:stored <${other}> .`
+    ),
+    extra,
+    "",
+  ].join("\n");
 }
 
 /** Opens a container in memory; others may lie beside it. */

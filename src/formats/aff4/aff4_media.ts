@@ -210,17 +210,24 @@ function putChunks(
   into: Bytes,
 ): void {
   const { chunkBytes } = stream;
-  for (let done = 0; done < piece.length;) {
+  /** The part of the piece from `done` on that one chunk holds. */
+  const partAt = (done: number): { number: number; start: number; length: number } => {
     const at = piece.targetOffset + done;
     const number = Math.floor(at / chunkBytes);
-    const content = chunks?.get(number) ?? MISSING;
     const start = at - number * chunkBytes;
-    const length = Math.min(chunkBytes - start, piece.length - done);
+    return { number, start, length: Math.min(chunkBytes - start, piece.length - done) };
+  };
+  for (let done = 0; done < piece.length;) {
+    const { number, start, length } = partAt(done);
+    const content = chunks?.get(number) ?? MISSING;
     if (typeof content === "string") {
-      throw damage(stream.volume.name, number, content, {
-        offset: piece.offset + done,
-        length,
-      });
+      // What follows it and is damaged, too, belongs to its range.
+      let end = done + length;
+      while (end < piece.length && typeof chunks?.get(partAt(end).number) === "string") {
+        end += partAt(end).length;
+      }
+      const range = { offset: piece.offset + done, length: end - done };
+      throw damage(stream.volume.name, number, content, range);
     }
     into.set(content.subarray(start, start + length), done);
     done += length;

@@ -61,20 +61,32 @@ const ORDER: readonly string[] = [
   "TimeStamps",
 ];
 
+/** What is described. */
+export interface DescribedImage {
+  readonly volume: Aff4Volume;
+  readonly others: readonly Aff4Volume[];
+  readonly image: Aff4Thing;
+  /** How chunks are packed. */
+  readonly packing: readonly string[];
+}
+
 /** All that is told, for people. */
-export function describeContainer(
-  volume: Aff4Volume,
-  others: readonly Aff4Volume[],
-  packing: readonly string[],
-): Fact[] {
+export function describeContainer({ volume, others, image, packing }: DescribedImage): Fact[] {
   const { major, minor, tool } = volume.facts.version;
   const facts: Fact[] = [["AFF4 version", `${major}.${minor}`]];
   if (tool !== undefined) facts.push(["program", tool]);
   facts.push(["container", volume.urn], ["packed as", packing.join(", ")]);
   for (const other of others) facts.push(["further container", `${other.name}, ${other.urn}`]);
+  const hashes = image.all("hash").flatMap((term) => toldHash(term) ?? []);
+  for (const { kind, hex, isBlockMap } of hashes) {
+    if (isBlockMap) facts.push(["block map hash", `${kind.id} ${hex}`]);
+  }
   for (const thing of thingsOf(volume)) facts.push(...factsOf(thing));
-  return facts.slice(0, MAX_FACTS)
-    .map(([name, value]) => [name, value.slice(0, MAX_VALUE_LENGTH)]);
+  if (facts.length <= MAX_FACTS) return facts;
+  return [...facts.slice(0, MAX_FACTS), [
+    "further facts",
+    `${facts.length - MAX_FACTS}, not shown`,
+  ]];
 }
 
 /** What examiner and program wrote; of several notes all, the oldest first. */
@@ -126,8 +138,12 @@ function factsOf(thing: Aff4Thing): Fact[] {
     const name = schemaName(address) ?? address;
     if (address === RDF_TYPE || HIDDEN.has(name)) return [];
     const values = terms.filter((term) => term.kind === "literal" && !isHash(term));
-    return values.map(({ value }): Fact => [TITLES[name] ?? name, value]);
+    return values.map(({ value }): Fact => [TITLES[name] ?? name, shortened(value)]);
   });
+}
+
+function shortened(value: string): string {
+  return value.length <= MAX_VALUE_LENGTH ? value : `${value.slice(0, MAX_VALUE_LENGTH)} ...`;
 }
 
 function isHash(term: Term): boolean {

@@ -7,6 +7,7 @@ import type { OpenedImage, OpenOptions, StoredDigest } from "../image_format.ts"
 import { Aff4Media, hasChunks } from "./aff4_media.ts";
 import { describeContainer, evidenceOf } from "./aff4_metadata.ts";
 import type { Aff4Thing } from "./description.ts";
+import { volumeNumber } from "./find_volumes.ts";
 import { findingsOf } from "./findings.ts";
 import { hexOf, type ToldHash, toldHash } from "./hashes.ts";
 import { contentOf, type ImageContent } from "./image_content.ts";
@@ -70,14 +71,20 @@ function openedImage(
   const checked = { image, content, media, hashes, known: COMMON_HASHES };
   return {
     media,
-    metadata: describeContainer(volume, others, packing),
+    metadata: describeContainer({ volume, others, image, packing }),
     findings: [...findings, ...findingsOf(image, content)],
     evidence: evidenceOf(volume, image),
     digests: digestsOf(hashes),
     unreadable: unreadableOf(content),
-    files: others.length === 0 ? undefined : [volume, ...others].map(({ name }) => name),
+    files: others.length === 0 ? undefined : inOrder([volume, ...others]),
     checkItself: (signal) => checkItself(checked, signal),
   };
+}
+
+/** The names of files, in the order of their numbers. */
+function inOrder(volumes: readonly Aff4Volume[]): string[] {
+  return volumes.map(({ name }) => name)
+    .toSorted((a, b) => volumeNumber(a) - volumeNumber(b));
 }
 
 /** The only image of a disk. @throws {ImagingError} when there is none, or more than one. */

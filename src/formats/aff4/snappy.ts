@@ -13,30 +13,18 @@ import { copyBack } from "./copy_back.ts";
 
 /** Unpacks a stream of at most `maxBytes`; undefined where it is damaged, or longer. */
 export function unpackSnappy(packed: Bytes, maxBytes: number): Bytes | undefined {
-  const number = (at: number, bytes: number): number => {
-    let value = 0;
-    for (let index = bytes - 1; index >= 0; index--) {
-      value = value * 256 + (packed[at + index] ?? NaN);
-    }
-    return value;
-  };
-  let at = 0;
-  let length = 0;
-  for (let scale = 1, more = 128; more >= 128; scale *= 128) {
-    more = packed[at++] ?? NaN;
-    length += (more % 128) * scale;
-    // Five bytes hold 32 bits.
-    if (at > 5) return undefined;
-  }
+  const { length, bytes } = contentLength(packed);
   // Also when it is no number.
   if (!(length <= maxBytes)) return undefined;
   const content = new Uint8Array(length);
+  let at = bytes;
   let end = 0;
   while (at < packed.length) {
     const tag = packed[at++] ?? 0;
-    if ((tag & 3) === 0) {
+    const kind = tag & 3;
+    if (kind === 0) {
       const extra = Math.max(0, (tag >>> 2) - 59);
-      const count = 1 + (extra === 0 ? tag >>> 2 : number(at, extra));
+      const count = 1 + (extra === 0 ? tag >>> 2 : numberAt(packed, at, extra));
       at += extra;
       if (!(at + count <= packed.length && end + count <= length)) return undefined;
       content.set(packed.subarray(at, at + count), end);
@@ -44,13 +32,32 @@ export function unpackSnappy(packed: Bytes, maxBytes: number): Bytes | undefined
       end += count;
       continue;
     }
-    const isShort = (tag & 3) === 1;
-    const bytes = isShort ? 1 : (tag & 3) === 2 ? 2 : 4;
-    const distance = number(at, bytes) + (isShort ? (tag >>> 5) * 256 : 0);
-    const count = isShort ? ((tag >>> 2) & 7) + 4 : (tag >>> 2) + 1;
-    at += bytes;
+    const size = kind === 3 ? 4 : kind;
+    const distance = numberAt(packed, at, size) + (kind === 1 ? (tag >>> 5) * 256 : 0);
+    const count = kind === 1 ? ((tag >>> 2) & 7) + 4 : (tag >>> 2) + 1;
+    at += size;
     if (!copyBack(content, end, distance, count)) return undefined;
     end += count;
   }
   return end === length ? content : undefined;
+}
+
+/** Of at most 32 bits; no number where it is longer, or cut. */
+function contentLength(packed: Bytes): { readonly length: number; readonly bytes: number } {
+  let length = 0;
+  for (let bytes = 0, scale = 1; bytes < 5; scale *= 128) {
+    const byte = packed[bytes++] ?? NaN;
+    length += (byte % 128) * scale;
+    if (byte < 128) return { length, bytes };
+  }
+  return { length: NaN, bytes: 0 };
+}
+
+/** Little endian; no number where it is cut. */
+function numberAt(packed: Bytes, at: number, bytes: number): number {
+  let value = 0;
+  for (let index = bytes - 1; index >= 0; index--) {
+    value = value * 256 + (packed[at + index] ?? NaN);
+  }
+  return value;
 }

@@ -9,10 +9,11 @@ import { schemaName } from "./names.ts";
 export interface SymbolicStream {
   /** Its name in the standard: "UnreadableData". */
   readonly name: string;
+  /** One byte, or the 1 MiB that come over and over. */
   readonly pattern: Uint8Array;
 }
 
-/** Texts begin anew with each of these. */
+/** Texts begin anew with each of these; the last one in it is cut. */
 const PATTERN_BYTES = 1024 * 1024;
 
 export const UNKNOWN_DATA = "UnknownData";
@@ -33,7 +34,12 @@ export function symbolicStream(address: string): SymbolicStream | undefined {
     return { name, pattern: Uint8Array.of(Number.parseInt(hex, 16)) };
   }
   const text = TEXTS.get(name);
-  return text === undefined ? undefined : { name, pattern: new TextEncoder().encode(text) };
+  return text === undefined ? undefined : { name, pattern: repeated(text) };
+}
+
+function repeated(text: string): Uint8Array {
+  const whole = text.repeat(Math.ceil(PATTERN_BYTES / text.length));
+  return new TextEncoder().encode(whole).subarray(0, PATTERN_BYTES);
 }
 
 /** Puts what the stream has from `offset` on. */
@@ -43,11 +49,9 @@ export function fillSymbolic({ pattern }: SymbolicStream, offset: number, into: 
     return;
   }
   for (let at = 0; at < into.length;) {
-    const place = (offset + at) % PATTERN_BYTES;
-    const end = Math.min(into.length, at + PATTERN_BYTES - place);
-    // Up to a whole text, then texts.
-    for (let phase = place % pattern.length; at < end; at++, phase++) {
-      into[at] = pattern[phase % pattern.length] ?? 0;
-    }
+    const start = (offset + at) % pattern.length;
+    const part = pattern.subarray(start, start + into.length - at);
+    into.set(part, at);
+    at += part.length;
   }
 }

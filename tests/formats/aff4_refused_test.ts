@@ -1,0 +1,161 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { FormatError, ImagingError } from "../../src/core/errors.ts";
+import { assertBytes } from "../support/pattern.ts";
+import {
+  container,
+  type ContainerPlan,
+  MAP,
+  mixedChunks,
+  openAff4,
+  SCHEMA,
+  STREAM,
+  VOLUME,
+} from "./aff4_images.ts";
+
+const CHUNK = 1024;
+
+Deno.test("AFF4: maps that contradict themselves are errors", async () => {
+  const content = mixedChunks(4 * CHUNK);
+  const entry = { offset: 0, length: CHUNK, target: STREAM, targetOffset: 0 };
+  const wrong = {
+    "overlap": [entry, { ...entry, offset: 512 }],
+    "the same twice": [entry, entry],
+    "out of the image": [{ ...entry, offset: 5000 }],
+    "out of the stream": [{ ...entry, targetOffset: 3 * CHUNK + 1 }],
+    "beyond 2^53": [{ ...entry, offset: 2 ** 60 }],
+    "so long": [{ ...entry, length: 2 ** 60 }],
+    "so far in zeros": [{ ...entry, target: `${SCHEMA}Zero`, targetOffset: 2 ** 60 }],
+  };
+  for (const [what, entries] of Object.entries(wrong)) {
+    const { file } = container({ streams: [{ content }], map: { size: 5500, entries } });
+    await assertRejects(() => openAff4(file), FormatError, "map", what);
+  }
+  const map = { size: CHUNK, entries: [entry], targets: [] };
+  const noTarget = container({ streams: [{ content }], map });
+  await assertRejects(() => openAff4(noTarget.file), ImagingError, "target");
+  const cut = container({
+    streams: [{ content }],
+    map: { size: CHUNK, entries: [entry] },
+    change: (segment) =>
+      segment.name.endsWith("/map")
+        ? { ...segment, content: segment.content.subarray(1) }
+        : segment,
+  });
+  await assertRejects(() => openAff4(cut.file), FormatError, "map");
+});
+
+Deno.test("AFF4: what else is in the map than data is refused by its name", async () => {
+  const content = mixedChunks(CHUNK);
+  const refusals: readonly (readonly [string, string])[] = [
+    ["http://example.org/stream", "points to http://example.org/stream"],
+    ["aff4://99999999-0000-4000-8000-000000000009", "which is not known"],
+    [`${SCHEMA}SymbolicStreamXY`, "SymbolicStreamXY"],
+    [MAP, "points to another map"],
+  ];
+  for (const [target, message] of refusals) {
+    const map = { size: CHUNK, entries: [{ offset: 0, length: CHUNK, target }] };
+    const { file } = container({ streams: [{ content }], map });
+    await assertRejects(() => openAff4(file), ImagingError, message);
+  }
+  const map = { size: CHUNK, entries: [], gap: STREAM };
+  const { file } = container({ streams: [{ content }], map });
+  await assertRejects(() => openAff4(file), ImagingError, "gaps in its map are filled from");
+});
+
+Deno.test("AFF4: other kinds of containers are refused by their names", async () => {
+  const streams = [{ content: mixedChunks(CHUNK) }];
+  const changed = (from: string, to: string): ContainerPlan => ({
+    streams,
+    changeText: (text) => text.replaceAll(from, to),
+  });
+  const refusals: readonly (readonly [string, ContainerPlan])[] = [
+    ["before the AFF4 Standard", changed(SCHEMA, "http://afflib.org/2009/aff4#")],
+    ["without version.txt", { streams, version: null }],
+    ["of version 1.1", { streams, version: "major=1\r\nminor=1\r\n" }],
+    ["of version 2.0", { streams, version: "minor=0\nmajor=2\n" }],
+    ["does not tell its version", { streams, version: "major=one\nminor=0\n" }],
+    ["does not tell its version", { streams, version: "minor=0\n" }],
+    ["AFF4-L", changed("aff4:DiskImage , aff4:ContiguousImage", "aff4:FileImage")],
+    ["AFF4-L", { ...changed("aff4:DiskImage", "aff4:FileImage"), version: "major=1\nminor=1" }],
+    [
+      "no image of a disk",
+      changed("aff4:DiskImage , aff4:ContiguousImage , aff4:Image", "aff4:X"),
+    ],
+    ["which image", {
+      streams,
+      extra: `<aff4://b> a aff4:Image ; aff4:dataStream <${STREAM}> .`,
+    }],
+    ["encrypted", changed("a aff4:ImageStream", "a aff4:ImageStream , aff4:EncryptedStream")],
+    [
+      "packed with http://example.org",
+      changed("http://code.google.com/p/snappy/", "http://example.org"),
+    ],
+    ["two addresses", { streams, description: "aff4://55555555-0000-4000-8000-000000000005" }],
+    ["its address", { streams, description: "http://example.org" }],
+    ["its address", { streams, description: null, comment: "" }],
+    ["has no information.turtle", {
+      streams,
+      change: (segment) => segment.name === "information.turtle" ? undefined : segment,
+    }],
+    ["dataStream", changed("aff4:dataStream", "aff4:other")],
+    [
+      "9223372036854775296 bytes",
+      changed(`"1024"^^xsd:long`, `"9223372036854775296"^^xsd:long`),
+    ],
+    ["several values of aff4:size", { streams, image: ["aff4:size 5"] }],
+    ["aff4:chunkSize", changed(`chunkSize "1024"`, `chunkSize "0"`)],
+    ["aff4:chunkSize", changed(`chunkSize "1024"`, `chunkSize "1000000000000"`)],
+    ["aff4:chunkSize", changed("aff4:chunkSize", "aff4:other")],
+    ["aff4:chunksInSegment", changed(`chunksInSegment "4"`, `chunksInSegment "99999999"`)],
+    ["aff4:chunksInSegment", changed(`chunksInSegment "4"`, `chunksInSegment "0"`)],
+    ["aff4:size", changed(`aff4:size "1024"`, `aff4:size "-1024"`)],
+    ["is no aff4:ImageStream", changed("a aff4:ImageStream ;", "a aff4:Other ;")],
+  ];
+  for (const [message, plan] of refusals) {
+    const { file } = container({ comment: VOLUME, ...plan });
+    await assertRejects(() => openAff4(file), ImagingError, message);
+  }
+});
+
+Deno.test("AFF4: what would take much memory is refused, or taken in parts", async () => {
+  const content = new Uint8Array(64 * 1024 * 1024);
+  const chunkBytes = 16 * 1024 * 1024;
+  const stream = {
+    ...{ content, chunkBytes, chunksInBevy: 4, chunkHashes: [], hashes: [] },
+    packer: "deflate" as const,
+  };
+  // Each entry of the map needs another chunk than the one before it.
+  const entries = Array.from({ length: 2000 }, (_, index) => ({
+    offset: index * 512,
+    length: 512,
+    target: STREAM,
+    targetOffset: (index % 4) * chunkBytes + index * 512,
+  }));
+  const { file } = container({ streams: [stream], map: { size: 2000 * 512, entries } });
+  assert(file.length < 20_000_000);
+  const { media } = await openAff4(file);
+  const into = new Uint8Array(100 * 512);
+  await media.readAt(0, into);
+  assertBytes(into, new Uint8Array(100 * 512));
+  // Segments that unpack to more than they may are not unpacked.
+  const bomb = container({
+    streams: [{ content: mixedChunks(CHUNK) }],
+    change: (segment) =>
+      segment.name === "information.turtle"
+        ? { ...segment, content: new Uint8Array(20_000_000).fill(35), isDeflated: true }
+        : segment,
+  });
+  await assertRejects(() => openAff4(bomb.file), FormatError, "is larger than");
+  // A stream that is said to be huge takes nothing before it is read.
+  const huge = container({
+    streams: [{ content: mixedChunks(CHUNK), chunkHashes: [], hashes: [] }],
+    changeText: (text) => text.replaceAll(`"1024"^^xsd:long`, `"9007199254740991"^^xsd:long`),
+  });
+  const opened = await openAff4(huge.file);
+  assertEquals(opened.media.size, Number.MAX_SAFE_INTEGER);
+  await assertRejects(
+    () => opened.media.readAt(2 ** 52, new Uint8Array(512)),
+    ImagingError,
+    "chunk",
+  );
+});
