@@ -12,8 +12,10 @@ export const aff4: ImageFormat = {
   id: "aff4",
   title: "AFF4 image",
   extensions: ["aff4"],
-  probe({ head }: ProbeInput): ProbeScore {
-    return hasAff4Head(head) ? "exact" : "no";
+  /** What is called so and does not begin so is damaged: it is no raw image. */
+  probe({ name, head }: ProbeInput): ProbeScore {
+    if (hasAff4Head(head)) return "exact";
+    return /\.af{1,2}4$/i.test(name) ? "maybe" : "no";
   },
   async open(file: BlockSource, options: OpenOptions = {}): Promise<OpenedImage> {
     return await (await import("./aff4/open_aff4.ts")).openAff4(file, options);

@@ -2,6 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import type { Bytes } from "../../src/core/block.ts";
 import { ImagingError } from "../../src/core/errors.ts";
+import { openImage } from "../../src/formats/registry.ts";
+import { MemorySource } from "../../src/blocks/memory.ts";
 import { endOf, gapsBetween, type Range } from "../../src/core/range.ts";
 import type { OpenedImage } from "../../src/formats/image_format.ts";
 import { assertBytes } from "../support/pattern.ts";
@@ -210,6 +212,25 @@ Deno.test("AFF4: without hashes of chunks, verify notices each changed byte of t
       changed[at] = (changed[at] ?? 0) ^ (1 << at % 8);
       const outcome = await outcomeOf(changed, `byte ${at}`, options);
       assert(outcome === "check" || outcome === "damage", `byte ${at}: ${outcome}`);
+    }
+  }
+});
+
+Deno.test("AFF4: a damaged beginning makes no raw image of a container", async () => {
+  const { file } = container(plan());
+  for (let at = 0; at < 80; at++) {
+    const changed = file.slice();
+    changed[at] = (changed[at] ?? 0) ^ 0xff;
+    for (const name of ["disk.aff4", "DISK.AF4"]) {
+      try {
+        const { metadata } = await openImage(new MemorySource(name, changed));
+        assertEquals(metadata[0]?.[0], "AFF4 version", `byte ${at}`);
+      } catch (error) {
+        assert(
+          error instanceof ImagingError && error.kind === "corrupt",
+          `byte ${at}: ${error}`,
+        );
+      }
     }
   }
 });

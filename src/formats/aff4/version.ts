@@ -72,5 +72,8 @@ export function refuseVersion(
   if (information !== undefined && /[:#](?:FileImage|FolderImage)\b/.test(information)) {
     refuse(LOGICAL, LOGICAL_HINT);
   }
+  if (information !== undefined && /[:#]EncryptedStream\b/.test(information)) {
+    refuse("it is encrypted", "decrypt it with the program that made it");
+  }
   refuse(`it is AFF4 of version ${printable(text)}, and only 1.0 is read`, makers);
 }
