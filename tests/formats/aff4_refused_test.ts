@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { FormatError, ImagingError } from "../../src/core/errors.ts";
 import { assertBytes } from "../support/pattern.ts";
+import { readAll } from "./aff_tools.ts";
 import {
   container,
   type ContainerPlan,
@@ -158,4 +159,26 @@ Deno.test("AFF4: what would take much memory is refused, or taken in parts", asy
     ImagingError,
     "chunk",
   );
+});
+
+Deno.test("AFF4: descriptions that go on and on are shown in part, or refused", async () => {
+  const streams = [{ content: mixedChunks(CHUNK) }];
+  const words = Array.from({ length: 150_000 }, (_, index) => `"${index}"`).join();
+  const { file } = container({
+    streams,
+    extra: `<aff4://n> a aff4:CaseNotes ; aff4:notes ${words} .`,
+  });
+  const { metadata, media } = await openAff4(file);
+  assertEquals(metadata.length, 501);
+  assertEquals(metadata.at(-1)?.[0], "further facts");
+  assertBytes(await readAll(media), mixedChunks(CHUNK));
+  const long = container({
+    streams,
+    extra: `<aff4://n> aff4:notes "${"x".repeat(100_000)}" .`,
+  });
+  const values = (await openAff4(long.file)).metadata.map(([, value]) => value.length);
+  assert(Math.max(...values) < 20_000);
+  const hashes = Array.from({ length: 21 }, () => `aff4:hash "${"0".repeat(32)}"^^aff4:MD5`);
+  const many = container({ streams, image: hashes });
+  await assertRejects(() => openAff4(many.file), FormatError, "values of aff4:hash");
 });

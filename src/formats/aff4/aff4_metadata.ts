@@ -4,7 +4,7 @@
  */
 import type { Evidence } from "../image_format.ts";
 import { Aff4Thing } from "./description.ts";
-import { toldHash } from "./hashes.ts";
+import { toldHash, toldHashes } from "./hashes.ts";
 import { schemaName } from "./names.ts";
 import { RDF_TYPE, type Term } from "./turtle.ts";
 import type { Aff4Volume } from "./volume.ts";
@@ -77,11 +77,10 @@ export function describeContainer({ volume, others, image, packing }: DescribedI
   if (tool !== undefined) facts.push(["program", tool]);
   facts.push(["container", volume.urn], ["packed as", packing.join(", ")]);
   for (const other of others) facts.push(["further container", `${other.name}, ${other.urn}`]);
-  const hashes = image.all("hash").flatMap((term) => toldHash(term) ?? []);
-  for (const { kind, hex, isBlockMap } of hashes) {
+  for (const { kind, hex, isBlockMap } of toldHashes(image, "hash")) {
     if (isBlockMap) facts.push(["block map hash", `${kind.id} ${hex}`]);
   }
-  for (const thing of thingsOf(volume)) facts.push(...factsOf(thing));
+  for (const fact of thingsOf(volume).flatMap(factsOf)) facts.push(fact);
   if (facts.length <= MAX_FACTS) return facts;
   return [...facts.slice(0, MAX_FACTS), [
     "further facts",
@@ -93,7 +92,9 @@ export function describeContainer({ volume, others, image, packing }: DescribedI
 export function evidenceOf(volume: Aff4Volume, image: Aff4Thing): Evidence {
   const things = thingsOf(volume);
   const texts = (name: string): string[] =>
-    things.flatMap((thing) => thing.all(name)).map(({ value }) => value).filter(Boolean);
+    things.flatMap((thing) => thing.all(name)).map(({ value }) => shortened(value)).filter(
+      Boolean,
+    );
   const text = (name: string): string | undefined => texts(name)[0];
   const made = things.find((thing) => thing.is("TimeStamps"))?.all("startTime")[0]?.value;
   const acquired = new Date(made ?? NaN);
@@ -103,7 +104,7 @@ export function evidenceOf(volume: Aff4Volume, image: Aff4Thing): Evidence {
     evidenceNumber: text("evidenceNumber"),
     description: text("caseDescription") ?? text("caseName"),
     examiner: text("examiner"),
-    notes: [...new Set(texts("notes"))].join("; ") || undefined,
+    notes: shortened([...new Set(texts("notes"))].join("; ")) || undefined,
     acquired: Number.isNaN(acquired.getTime()) ? undefined : acquired,
     program: volume.facts.version.tool,
     model: model.length === 0 ? undefined : model.join(" "),

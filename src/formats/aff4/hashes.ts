@@ -1,9 +1,9 @@
 /**
  * Hashes that AFF4 keeps: AFF4 Standard v1.0, section 6, https://github.com/aff4/Standard
  */
-import { toHex } from "../../core/bytes.ts";
 import type { HashAlgorithm } from "../../hashes/hash_algorithm.ts";
 import { md5, nativeAlgorithm, sha1, sha256, sha512 } from "../../hashes/md5_and_sha.ts";
+import { type Aff4Thing, descriptionError } from "./description.ts";
 import { schemaName } from "./names.ts";
 import type { Term } from "./turtle.ts";
 
@@ -44,23 +44,42 @@ export function toldHash({ value, datatype }: Term): ToldHash | undefined {
   return hex.length === kind.algorithm.digestBytes * 2 ? { kind, isBlockMap, hex } : undefined;
 }
 
+/** More hashes of the same thing than there are kinds make no sense. */
+const MOST_HASHES = 20;
+
+/**
+ * The hashes of a thing that are told with a property: not those of kinds that are not known.
+ *
+ * @throws {FormatError} when they are too many.
+ */
+export function toldHashes(thing: Aff4Thing, property: string): ToldHash[] {
+  const terms = thing.all(property);
+  if (terms.length > MOST_HASHES) {
+    throw descriptionError(
+      property,
+      `${thing.urn} has ${terms.length} values of aff4:${property}`,
+    );
+  }
+  return terms.flatMap((term) => toldHash(term) ?? []);
+}
+
 /** Bytes, piece by piece. */
 export type Parts = Iterable<Uint8Array | Promise<Uint8Array>> | AsyncIterable<Uint8Array>;
 
 /** The hash of parts, one behind the other. */
-export async function hashOf(
-  { algorithm }: Aff4Hash,
-  parts: Parts,
-): Promise<Uint8Array> {
-  const hasher = await algorithm.create();
-  for await (const part of parts) hasher.update(part);
-  return hasher.digest();
+export async function hashOf(kind: Aff4Hash, parts: Parts): Promise<Uint8Array> {
+  const [hash] = await hashesOf([kind], parts);
+  return hash ?? new Uint8Array();
 }
 
-/** The same, in lower-case hexadecimal. */
-export async function hexOf(
-  hash: Aff4Hash,
+/** Hashes of several kinds of the same parts, which are gone through once. */
+export async function hashesOf(
+  kinds: readonly Aff4Hash[],
   parts: Parts,
-): Promise<string> {
-  return toHex(await hashOf(hash, parts));
+): Promise<Uint8Array[]> {
+  const hashers = await Promise.all(kinds.map(({ algorithm }) => algorithm.create()));
+  for await (const part of parts) {
+    for (const hasher of hashers) hasher.update(part);
+  }
+  return hashers.map((hasher) => hasher.digest());
 }

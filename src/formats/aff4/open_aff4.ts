@@ -1,5 +1,6 @@
 /** Shows the disk inside an AFF4 container: AFF4 Standard v1.0, https://github.com/aff4/Standard */
 import type { BlockSource } from "../../core/block.ts";
+import { toHex } from "../../core/bytes.ts";
 import { type Finding, FormatError, ImagingError } from "../../core/errors.ts";
 import { mergeRanges, type Range } from "../../core/range.ts";
 import { printable } from "../../core/text.ts";
@@ -9,7 +10,7 @@ import { describeContainer, evidenceOf } from "./aff4_metadata.ts";
 import type { Aff4Thing } from "./description.ts";
 import { volumeNumber } from "./find_volumes.ts";
 import { findingsOf } from "./findings.ts";
-import { hexOf, type ToldHash, toldHash } from "./hashes.ts";
+import { hashOf, type ToldHash, toldHashes } from "./hashes.ts";
 import { contentOf, type ImageContent } from "./image_content.ts";
 import { checkItself, linearHashes, readersOf } from "./own_checks.ts";
 import { refused } from "./refused.ts";
@@ -129,8 +130,8 @@ async function checkMapHashes({ map }: ImageContent): Promise<void> {
   if (map === undefined) return;
   const parts = [["mapPointHash", map.map], ["mapIdxHash", map.idx]] as const;
   for (const [property, bytes] of parts) {
-    for (const hash of map.thing.all(property).flatMap((term) => toldHash(term) ?? [])) {
-      if (await hexOf(hash.kind, [bytes]) === hash.hex) continue;
+    for (const hash of toldHashes(map.thing, property)) {
+      if (toHex(await hashOf(hash.kind, [bytes])) === hash.hex) continue;
       throw new FormatError(
         `the AFF4 container ${map.volume.name} is damaged: its map does not have its ` +
           `${property} (${hash.kind.id})`,

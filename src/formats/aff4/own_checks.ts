@@ -9,15 +9,16 @@
  */
 import { crc32 } from "node:zlib";
 import type { BlockSource } from "../../core/block.ts";
-import { DamageError, FormatError, ReadError } from "../../core/errors.ts";
+import { toHex } from "../../core/bytes.ts";
 import type { OwnCheck } from "../image_format.ts";
 import { Crc32Sum } from "../pieces/crc32.ts";
 import { hasChunks } from "./aff4_media.ts";
+import { Checks, problemOf } from "./check_list.ts";
 import { blockHashes, indexesOf, piecesOf, streamBytes } from "./check_parts.ts";
 import type { ChunkReader } from "./chunk_reader.ts";
 import type { Aff4Thing } from "./description.ts";
 import { volumeNumber } from "./find_volumes.ts";
-import { type Aff4Hash, hashOf, hexOf, type Parts, type ToldHash, toldHash } from "./hashes.ts";
+import { type Aff4Hash, hashOf, type ToldHash, toldHashes } from "./hashes.ts";
 import { type ImageContent, type MapSegments, readMapSegments } from "./image_content.ts";
 import { bevyCount, bevyUrn, blockHashesUrn, type ImageStream } from "./image_stream.ts";
 import type { Aff4Volume } from "./volume.ts";
@@ -77,56 +78,6 @@ const MAP_PROPERTIES = {
   mapPath: "mapPathHash",
 } as const;
 
-class Checks {
-  readonly made: OwnCheck[] = [];
-  readonly #signal: AbortSignal | undefined;
-
-  constructor(signal: AbortSignal | undefined) {
-    this.#signal = signal;
-  }
-
-  throwIfEnded(): void {
-    this.#signal?.throwIfAborted();
-  }
-
-  /** Compares each of these hashes with what `parts` hash to. */
-  async add(
-    name: string,
-    expected: readonly ToldHash[],
-    parts: (hash: Aff4Hash) => Parts,
-  ): Promise<void> {
-    for (const { kind, hex } of expected) {
-      let actual: string;
-      try {
-        actual = await hexOf(kind, this.#watched(parts(kind)));
-      } catch (error) {
-        actual = problemOf(error);
-      }
-      this.made.push({ name, algorithm: kind.id, expected: hex, actual });
-    }
-  }
-
-  async *#watched(parts: Parts): AsyncGenerator<Uint8Array> {
-    for await (const part of parts) {
-      this.throwIfEnded();
-      yield part;
-    }
-  }
-}
-
-/** What stands in the place of a hash that there is none of. @throws what is no such problem. */
-function problemOf(error: unknown): string {
-  const isKnown = error instanceof FormatError || error instanceof DamageError ||
-    error instanceof ReadError;
-  if (!isKnown) throw error;
-  return `none: ${error.message}`;
-}
-
-/** The hashes that are told with a property. */
-function told(thing: Aff4Thing, property: string): ToldHash[] {
-  return thing.all(property).flatMap((term) => toldHash(term) ?? []);
-}
-
 async function checkMap(
   checks: Checks,
   segments: MapSegments,
@@ -135,13 +86,13 @@ async function checkMap(
   const { thing, map, idx, mapPath = new Uint8Array() } = segments;
   for (const [name, bytes] of Object.entries({ map, idx, mapPath })) {
     const property = MAP_PROPERTIES[name as keyof typeof MAP_PROPERTIES];
-    await checks.add(nameOf(property), told(thing, property), () => [bytes]);
+    await checks.add(nameOf(property), toldHashes(thing, property), () => [bytes]);
   }
   const parts = partsOf(segments);
-  for (const hash of told(thing, "mapHash")) {
+  for (const hash of toldHashes(thing, "mapHash")) {
     const { kind, hex } = hash;
     const hashes = await Promise.all(parts.map((part) => hashOf(kind, [part])));
-    const isOverHashes = await hexOf(kind, hashes) === hex;
+    const isOverHashes = toHex(await hashOf(kind, hashes)) === hex;
     await checks.add(nameOf("mapHash"), [hash], () => isOverHashes ? hashes : parts);
   }
 }
@@ -154,10 +105,10 @@ async function checkStream(
   const { volume, urn, chunkHashes } = reader.stream;
   const thing = volume.thing(urn);
   for (const kind of chunkHashes) {
-    const hashes = told(volume.thing(blockHashesUrn(urn, kind.id)), "hash");
+    const hashes = toldHashes(volume.thing(blockHashesUrn(urn, kind.id)), "hash");
     await checks.add(`blockhash.${kind.id}`, hashes, () => blockHashes(reader, kind));
   }
-  const indexes = told(thing, "imageStreamIndexHash");
+  const indexes = toldHashes(thing, "imageStreamIndexHash");
   await checks.add("imageStreamIndexHash", indexes, () => indexesOf(reader));
   const linear = linearHashes(thing);
   // Those of a stream that is the image are checked with the image.
@@ -216,24 +167,25 @@ async function checkBlockMaps(
 ): Promise<void> {
   if (!isBlockMapClear(image, content)) return;
   for (const map of maps) {
-    const hashes = told(map.thing, "blockMapHash");
-    await checks.add(
-      nameIn(maps, "blockMapHash", map),
-      hashes,
-      (kind) => blockMapParts(map, content, kind),
-    );
+    for (const hash of toldHashes(map.thing, "blockMapHash")) {
+      const name = nameIn(maps, "blockMapHash", map);
+      await checks.add(name, [hash], () => blockMapParts(map, content, hash.kind));
+    }
   }
-  const ofImage = told(image, "hash").filter(({ isBlockMap }) => isBlockMap);
+  const ofImage = toldHashes(image, "hash").filter(({ isBlockMap }) => isBlockMap);
   const [only, ...others] = maps;
   if (only === undefined) return;
-  await checks.add(
-    "blockMapHash of the image",
-    ofImage,
-    (kind) =>
-      others.length === 0
-        ? blockMapParts(only, content, kind)
-        : maps.values().map((map) => hashOf(kind, blockMapParts(map, content, kind))),
-  );
+  for (const hash of ofImage) {
+    const { kind } = hash;
+    await checks.add(
+      "blockMapHash of the image",
+      [hash],
+      () =>
+        others.length === 0
+          ? blockMapParts(only, content, kind)
+          : maps.values().map((map) => hashOf(kind, blockMapParts(map, content, kind))),
+    );
+  }
 }
 
 /**
@@ -290,7 +242,7 @@ async function checkContent(
 
 /** Hashes over the bytes of a thing: section 6.1. */
 export function linearHashes(thing: Aff4Thing): ToldHash[] {
-  return told(thing, "hash").filter(({ isBlockMap }) => !isBlockMap);
+  return toldHashes(thing, "hash").filter(({ isBlockMap }) => !isBlockMap);
 }
 
 function hexOf32(value: number): string {
