@@ -32,7 +32,7 @@ const SNAPPY: ChunkCodec = { title: "snappy", unpack: () => eachOf(unpackSnappy)
 
 const LZ4: ChunkCodec = { title: "lz4", unpack: () => eachOf(unpackLz4) };
 
-/** Not in the list of the standard, but what its address names is beyond doubt. */
+/** Not in the list of the standard, as some addresses below: what they name is beyond doubt. */
 const ZLIB: ChunkCodec = {
   title: "zlib",
   unpack: (zlib) =>
@@ -49,6 +49,7 @@ const CODECS: ReadonlyMap<string, ChunkCodec> = new Map([
   ["//github.com/google/snappy", SNAPPY],
   ["//www.ietf.org/rfc/rfc1950.txt", ZLIB],
   ["//aff4.org/Schema#NullCompressor", STORED],
+  ["//aff4.org/Schema#compression/stored", STORED],
 ]);
 
 /** The method that an address names; undefined where it is not known. */
