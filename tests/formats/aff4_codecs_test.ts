@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { lz4 as packLz4, snappy as packSnappy } from "./aff4_packing.ts";
 import { mixedChunks } from "./aff4_images.ts";
 import type { Bytes } from "../../src/core/block.ts";
-import { unpackLz4 } from "../../src/formats/aff4/lz4_block.ts";
+import { unpackLz4 } from "../../src/core/lz4_block.ts";
 import { unpackSnappy } from "../../src/formats/aff4/snappy.ts";
 import { fillSymbolic, symbolicStream } from "../../src/formats/aff4/symbolic.ts";
 import { assertBytes, patternBytes } from "../support/pattern.ts";

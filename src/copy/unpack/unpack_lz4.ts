@@ -16,9 +16,9 @@ import { createXXHash32 } from "hash-wasm";
 import type { Bytes } from "../../core/block.ts";
 import { safeNumber, viewOf } from "../../core/bytes.ts";
 import { FormatError } from "../../core/errors.ts";
+import { LZ4_WINDOW_BYTES, unpackLz4Block } from "../../core/lz4_block.ts";
 import type { Decoder, Decoding, PackedInput, UnpackedOutput } from "./unpack_flow.ts";
 import { isSkippable, skipFrame } from "./unpack_frames.ts";
-import { LZ4_WINDOW_BYTES, unpackLz4Block } from "./unpack_lz4_block.ts";
 
 const MAGIC = 0x184d2204;
 const LEGACY_MAGIC = 0x184c2102;
@@ -163,7 +163,8 @@ class FrameReader {
     const room = this.#window.subarray(0, from + header.blockBytes);
     const end = isStored
       ? from + copyInto(room, from, packed)
-      : unpackLz4Block(packed, room, from, start + 4);
+      : unpackLz4Block(packed, room, from);
+    if (end === undefined) throw damaged("a block makes no sense", start + 4, "block");
     const content = this.#window.subarray(from, end);
     this.#made += content.length;
     if (header.hasChecksum) this.#frameHash.update(content);

@@ -4,8 +4,8 @@
  */
 import { inflateRawSync, inflateSync } from "node:zlib";
 import type { Bytes } from "../../core/block.ts";
+import { unpackLz4 } from "../../core/lz4_block.ts";
 import type { ZlibService } from "../../core/zlib.ts";
-import { unpackLz4 } from "./lz4_block.ts";
 import { unpackSnappy } from "./snappy.ts";
 
 /** Unpacks chunks of at most `maxBytes` each; undefined for each that is damaged, or longer. */

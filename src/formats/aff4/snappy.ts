@@ -9,7 +9,7 @@
  * - 2, 3: length less 1 in 6 bits, distance in 2 or 4 bytes, little endian
  */
 import type { Bytes } from "../../core/block.ts";
-import { copyBack } from "./copy_back.ts";
+import { copyBack } from "../../core/copy_back.ts";
 
 /** Unpacks a stream of at most `maxBytes`; undefined where it is damaged, or longer. */
 export function unpackSnappy(packed: Bytes, maxBytes: number): Bytes | undefined {

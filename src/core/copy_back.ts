@@ -1,4 +1,4 @@
-import type { Bytes } from "../../core/block.ts";
+import type { Bytes } from "./block.ts";
 
 /** Shorter copies are made byte by byte: a call would take longer. */
 const CALL_BYTES = 32;

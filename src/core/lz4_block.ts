@@ -5,8 +5,8 @@
  * less 4 in the low ones, 15 for more to come), literals, how far back the match lies (2
  * bytes). The last sequence ends with its literals.
  */
-import type { Bytes } from "../../core/block.ts";
-import { FormatError } from "../../core/errors.ts";
+import type { Bytes } from "./block.ts";
+import { copyBack } from "./copy_back.ts";
 
 /** Matches lie at most this far back, and a byte less. */
 export const LZ4_WINDOW_BYTES = 64 * 1024;
@@ -18,16 +18,13 @@ const CALL_BYTES = 32;
 
 /**
  * Unpacks a block into `window`, from `start` on; before that lies what matches may reach.
- * Answers where the content ends.
- *
- * @throws {FormatError} when the block is damaged; `offset` is its place in the file.
+ * Answers where the content ends; undefined where the block is damaged, or has no room.
  */
 export function unpackLz4Block(
   packed: Bytes,
   window: Bytes,
   start: number,
-  offset: number,
-): number {
+): number | undefined {
   let at = 0;
   let end = start;
   while (at < packed.length) {
@@ -37,9 +34,7 @@ export function unpackLz4Block(
       for (let more = 255; more === 255; literals += more) more = packed[at++] ?? NaN;
     }
     // Also when a count went beyond the packed bytes, and is no number.
-    if (!(at + literals <= packed.length && end + literals <= window.length)) {
-      throw damaged(offset + at);
-    }
+    if (!(at + literals <= packed.length && end + literals <= window.length)) return undefined;
     if (literals < CALL_BYTES) {
       for (const last = at + literals; at < last;) window[end++] = packed[at++] ?? 0;
     } else {
@@ -48,41 +43,22 @@ export function unpackLz4Block(
       end += literals;
     }
     if (at === packed.length) return end;
-    const distance = (packed[at] ?? 0) | (packed[at + 1] ?? NaN) << 8;
+    const distance = (packed[at] ?? NaN) + (packed[at + 1] ?? NaN) * 256;
     at += 2;
     let length = (token & 15) + SHORTEST_MATCH;
     if ((token & 15) === 15) {
       for (let more = 255; more === 255; length += more) more = packed[at++] ?? NaN;
     }
-    const isPossible = at <= packed.length && distance > 0 && distance <= end &&
-      end + length <= window.length;
-    if (!isPossible) throw damaged(offset + at);
-    repeat(window, end, distance, length);
+    if (!copyBack(window, end, distance, length)) return undefined;
     end += length;
   }
-  throw damaged(offset + at);
+  // A block ends with literals, if only none of them: there is at least a token.
+  return undefined;
 }
 
-/** Puts `length` bytes at `end`, each a copy of the one that lies `distance` before it. */
-function repeat(window: Bytes, end: number, distance: number, length: number): void {
-  const last = end + length;
-  if (length < CALL_BYTES) {
-    for (let to = end; to < last; to++) window[to] = window[to - distance] ?? 0;
-    return;
-  }
-  // What was copied is a source, too: each turn doubles it.
-  for (let to = end; to < last;) {
-    const from = end - distance;
-    const count = Math.min(to - from, last - to);
-    window.copyWithin(to, from, from + count);
-    to += count;
-  }
-}
-
-function damaged(offset: number): FormatError {
-  return new FormatError(
-    `the lz4 stream is damaged at byte ${offset}: a block makes no sense`,
-    offset,
-    "block",
-  );
+/** Unpacks a block on its own, of at most `maxBytes`; undefined where it is damaged, or longer. */
+export function unpackLz4(packed: Bytes, maxBytes: number): Bytes | undefined {
+  const content = new Uint8Array(maxBytes);
+  const end = unpackLz4Block(packed, content, 0);
+  return end === undefined ? undefined : content.subarray(0, end);
 }
