@@ -3,6 +3,7 @@ export { aff } from "./aff.ts";
 export { aff4 } from "./aff4.ts";
 export { bzip2 } from "./bzip2.ts";
 export { ewf } from "./ewf.ts";
+export { ewf2 } from "./ewf2.ts";
 export { gzip } from "./gzip.ts";
 export { lz4 } from "./lz4.ts";
 export { raw } from "./raw.ts";

@@ -161,7 +161,6 @@ Deno.test("relatives of EWF are recognized and refused by name", async () => {
   for (
     const [signature, word] of [
       ["LVF\x09\x0d\x0a\xff\0\x01\x01\0\0\0", "L01"],
-      ["EVF2\x0d\x0a\x81\0\x02\x01\x01\0", "Ex01"],
       ["LEF2\x0d\x0a\x81\0\x02\x01\x01\0", "Lx01"],
       ["ADCRYPT\0\x01\0\0\0", "encrypted"],
     ] as const

@@ -5,7 +5,7 @@
 import type { Bytes } from "../../core/block.ts";
 import { formatCount } from "../../core/units.ts";
 import type { ZlibService } from "../../core/zlib.ts";
-import type { ChunkDamage, ChunkIndex, ChunkPlace } from "./ewf_chunk_index.ts";
+import type { ChunkDamage, ChunkPlace } from "./ewf_chunk_index.ts";
 import { inflateAll } from "./ewf_inflate.ts";
 import { hasChecksum } from "./ewf_sections.ts";
 import type { SegmentFiles } from "./ewf_segments.ts";
@@ -22,6 +22,22 @@ const MAX_RUN_BYTES = 16 * 1024 * 1024;
 /** The content of a chunk, or why it cannot be had. */
 export type ChunkContent = Bytes | ChunkDamage;
 
+/** A chunk that is not stored: the same eight bytes again and again. */
+export interface ChunkFill {
+  /** Of the medium, from 0. */
+  readonly number: number;
+  readonly pattern: Bytes;
+}
+
+/** Knows where chunks lie. */
+export interface ChunkLocator {
+  /** Where `count` chunks are, from this one; they must exist. */
+  locate(
+    first: number,
+    count: number,
+  ): Promise<readonly (ChunkPlace | ChunkFill | ChunkDamage)[]>;
+}
+
 /** Chunks that are read in one go. */
 interface Run {
   readonly segment: number;
@@ -34,7 +50,7 @@ interface Run {
 /** Where chunks come from. */
 export interface ChunkReaderOptions {
   readonly files: SegmentFiles;
-  readonly index: ChunkIndex;
+  readonly index: ChunkLocator;
   /** Bytes of a chunk; the last one may hold fewer. */
   readonly chunkBytes: number;
   readonly zlib: ZlibService | undefined;
@@ -65,12 +81,16 @@ export class ChunkReader {
   ): Promise<ChunkContent[]> {
     const { index } = this.#options;
     const located = await index.locate(first, count);
-    const places = located.filter((each) => "number" in each)
+    const places = located.filter((each) => "isPacked" in each)
       .map((place) => ({ ...place, length: Math.min(place.length, this.#limit(place)) }));
     const last = { number: first + count - 1, bytes: lastBytes };
     const contents = await this.#unpack(await this.#readStored(places, memory), last, placeOf);
     return located.map((each, i) => {
       if ("problem" in each) return each;
+      if ("pattern" in each) {
+        const wanted = each.number === last.number ? lastBytes : this.#options.chunkBytes;
+        return filled(each, wanted, placeOf?.(each.number));
+      }
       const content = contents.get(first + i);
       if (content === undefined) throw new Error(`Chunk ${first + i} was not read`);
       return content;
@@ -162,6 +182,15 @@ function plainContent(
     if (hasChecksum(stored, length)) return stored.subarray(0, length);
   }
   return damage(place, "does not fit its checksum");
+}
+
+/** A chunk full of its pattern, in `place` where it has room there. */
+function filled({ pattern }: ChunkFill, length: number, place: Bytes | undefined): Bytes {
+  const hasRoom = place !== undefined && place.length >= length;
+  const bytes = hasRoom ? place.subarray(0, length) : new Uint8Array(length);
+  bytes.set(pattern.subarray(0, length));
+  for (let done = pattern.length; done < length; done *= 2) bytes.copyWithin(done, 0, done);
+  return bytes;
 }
 
 function damage({ number, segment, offset }: ChunkPlace, what: string): ChunkDamage {

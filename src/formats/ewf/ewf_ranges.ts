@@ -4,7 +4,9 @@
  */
 import type { Bytes } from "../../core/block.ts";
 import { viewOf } from "../../core/bytes.ts";
-import { FormatError } from "../../core/errors.ts";
+import { type Finding, FormatError } from "../../core/errors.ts";
+import { intersection, mergeRanges, type Range } from "../../core/range.ts";
+import { plural } from "../../core/units.ts";
 import { putChecksum, requireSound } from "./ewf_sections.ts";
 
 // Error2 section, little endian: sectors that could not be read.
@@ -104,6 +106,32 @@ export function formatSession(sessions: readonly EwfSession[]): Bytes {
   }
   putChecksum(bytes, end, SESSION_HEADER_BYTES);
   return bytes;
+}
+
+/**
+ * Places that could not be read when the image was made, in bytes of a medium of `size` bytes.
+ */
+export function unreadableRanges(
+  errors: readonly SectorRun[],
+  sectorBytes: number,
+  size: number,
+): { readonly ranges: readonly Range[]; readonly findings: readonly Finding[] } {
+  const whole = { offset: 0, length: size };
+  const ranges: Range[] = [];
+  let outside = 0;
+  for (const { first, count } of errors) {
+    const range = { offset: first * sectorBytes, length: count * sectorBytes };
+    const inside = intersection(range, whole);
+    if (inside === undefined) outside++;
+    else ranges.push(inside);
+  }
+  const findings: Finding[] = [];
+  if (outside > 0) {
+    const message = `${plural(outside, "unreadable place")} in the list of the image ` +
+      "lie outside of the medium";
+    findings.push({ level: "warning", message });
+  }
+  return { ranges: mergeRanges(ranges), findings };
 }
 
 /** The entries behind a header of `headerBytes` that begins with their number. */

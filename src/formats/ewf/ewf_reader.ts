@@ -4,9 +4,7 @@
  */
 import type { BlockSource } from "../../core/block.ts";
 import { readBytes } from "../../core/bytes.ts";
-import { type Finding, FormatError } from "../../core/errors.ts";
-import { intersection, mergeRanges, type Range } from "../../core/range.ts";
-import { plural } from "../../core/units.ts";
+import { FormatError } from "../../core/errors.ts";
 import type { OpenedImage, OpenOptions, StoredDigest } from "../image_format.ts";
 import { readGroups } from "./ewf_chunk_groups.ts";
 import { ContentsReader, type EwfContents } from "./ewf_contents.ts";
@@ -16,6 +14,8 @@ import { measureMedium } from "./ewf_measure.ts";
 import { evidenceOf, mergedHeaders, metadataRows } from "./ewf_metadata.ts";
 import { openSegments } from "./ewf_open_segments.ts";
 import { relativeOf } from "./ewf_probe.ts";
+import { unreadableRanges } from "./ewf_ranges.ts";
+import { EWF_SEGMENTS } from "./ewf_scan.ts";
 import { SegmentFiles } from "./ewf_segments.ts";
 
 /**
@@ -32,7 +32,7 @@ export async function openEwf(
   const files = new SegmentFiles(file, folder);
   try {
     await requireKnown(file, files.nameOf(0));
-    const { scans, missing } = await openSegments(files);
+    const { scans, missing } = await openSegments(files, EWF_SEGMENTS);
     const sections = scans.flatMap((scan) => scan.sections);
     const volume = await findVolume(files, sections);
     const contents = await new ContentsReader(files, zlib).read(sections);
@@ -47,7 +47,7 @@ export async function openEwf(
       zlib,
     });
     const { sectorBytes } = geometry;
-    const unreadable = unreadableRanges(contents, sectorBytes, medium.size);
+    const unreadable = unreadableRanges(contents.errors, sectorBytes, medium.size);
     const findings = [
       ...scans.flatMap((scan) => scan.findings),
       ...volume.findings,
@@ -76,33 +76,9 @@ async function requireKnown(file: BlockSource, name: string): Promise<void> {
   const title = relativeOf(await readBytes(file, 0, 16));
   if (title === undefined) return;
   throw new FormatError(`cannot open ${name}: it is ${title}`, 0, "signature", {
-    hint:
-      "only EWF version 1 (.E01, .S01) can be read: export it with the program that made it",
+    hint: "of EWF only disk images (.E01, .S01, .Ex01) that are not encrypted can be read: " +
+      "export it with the program that made it",
   });
-}
-
-/** Places that could not be read when the image was made. */
-function unreadableRanges(
-  { errors }: EwfContents,
-  sectorBytes: number,
-  size: number,
-): { readonly ranges: readonly Range[]; readonly findings: readonly Finding[] } {
-  const whole = { offset: 0, length: size };
-  const ranges: Range[] = [];
-  let outside = 0;
-  for (const { first, count } of errors) {
-    const range = { offset: first * sectorBytes, length: count * sectorBytes };
-    const inside = intersection(range, whole);
-    if (inside === undefined) outside++;
-    else ranges.push(inside);
-  }
-  const findings: Finding[] = [];
-  if (outside > 0) {
-    const message = `${plural(outside, "unreadable place")} in the list of the image ` +
-      "lie outside of the medium";
-    findings.push({ level: "warning", message });
-  }
-  return { ranges: mergeRanges(ranges), findings };
 }
 
 function storedDigests({ digests }: EwfContents): StoredDigest[] {

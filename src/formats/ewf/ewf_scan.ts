@@ -7,11 +7,15 @@ import { formatCount, plural } from "../../core/units.ts";
 import {
   DESCRIPTOR_BYTES,
   FILE_HEADER_BYTES,
+  FILE_NUMBER_AT,
   isSoundDescriptor,
   parseDamagedDescriptor,
   parseDescriptor,
+  parseFileHeader,
   type SectionDescriptor,
 } from "./ewf_sections.ts";
+import { firstSegmentName, segmentName } from "./ewf_names.ts";
+import type { SegmentScheme } from "./ewf_open_segments.ts";
 import type { SegmentFiles } from "./ewf_segments.ts";
 
 /** Sections of a whole image: enough for 47 TiB in the smallest tables. */
@@ -37,6 +41,17 @@ export interface SegmentScan {
   readonly ending: "next" | "done" | "broken";
   readonly findings: readonly Finding[];
 }
+
+/** Segments of version 1: card.E01, card.E02 … */
+export const EWF_SEGMENTS: SegmentScheme<SegmentScan> = {
+  headerBytes: FILE_HEADER_BYTES,
+  numberAt: FILE_NUMBER_AT,
+  firstExtension: ".E01",
+  numberOf: parseFileHeader,
+  nameOf: segmentName,
+  firstNameOf: firstSegmentName,
+  scan: scanSegment,
+};
 
 /**
  * Walks from section to section through a segment. `taken` sections were found in those

@@ -18,6 +18,7 @@ import { adler32 } from "./adler32.ts";
 //  9  2  segment number, from 1
 // 11  2  end of fields, 0
 export const FILE_HEADER_BYTES = 13;
+export const FILE_NUMBER_AT = 9;
 export const EWF_SIGNATURE = "EVF\x09\x0d\x0a";
 
 // Section descriptor, little endian, in front of what stands in a section:
@@ -58,8 +59,10 @@ export function parseFileHeader(bytes: Uint8Array): number {
   if (view.getUint8(8) !== 1 || view.getUint16(11, true) !== 0) {
     throw new FormatError("the EWF file header is damaged", 8, "fields");
   }
-  const number = view.getUint16(9, true);
-  if (number === 0) throw new FormatError("the segment number is 0", 9, "segment number");
+  const number = view.getUint16(FILE_NUMBER_AT, true);
+  if (number === 0) {
+    throw new FormatError("the segment number is 0", FILE_NUMBER_AT, "segment number");
+  }
   return number;
 }
 
@@ -69,7 +72,7 @@ export function formatFileHeader(number: number): Bytes {
   putAscii(bytes, 0, EWF_SIGNATURE);
   bytes[6] = 0xff;
   bytes[8] = 1;
-  viewOf(bytes).setUint16(9, number, true);
+  viewOf(bytes).setUint16(FILE_NUMBER_AT, number, true);
   return bytes;
 }
 

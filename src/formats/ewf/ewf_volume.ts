@@ -80,7 +80,7 @@ export interface EwfVolume extends EwfGeometry {
 export function parseVolume(bytes: Uint8Array, offset = 0): EwfVolume {
   requireSound(bytes, VOLUME_BYTES, "volume section", offset);
   const view = viewOf(bytes);
-  return checked({
+  return checkedGeometry({
     mediaType: view.getUint8(0),
     chunkCount: view.getUint32(4, true),
     chunkSectors: view.getUint32(8, true),
@@ -119,7 +119,7 @@ export function formatVolume(volume: EwfVolume): Bytes {
 export function parseSmartVolume(bytes: Uint8Array, offset = 0): EwfGeometry {
   requireSound(bytes, SMART_VOLUME_BYTES, "volume section", offset);
   const view = viewOf(bytes);
-  return checked({
+  return checkedGeometry({
     chunkCount: view.getUint32(4, true),
     chunkSectors: view.getUint32(8, true),
     sectorBytes: view.getUint32(12, true),
@@ -146,8 +146,15 @@ export function formatSmartVolume(geometry: EwfGeometry, isSmart = true): Bytes 
   return bytes;
 }
 
-/** The same geometry, when there can be media of it. */
-function checked<Geometry extends EwfGeometry>(geometry: Geometry, offset: number): Geometry {
+/**
+ * The same geometry, when there can be media of it. `offset` is its place, for the errors.
+ *
+ * @throws {FormatError} naming the number that is impossible.
+ */
+export function checkedGeometry<Geometry extends EwfGeometry>(
+  geometry: Geometry,
+  offset: number,
+): Geometry {
   const { sectorBytes, chunkSectors, sectorCount } = geometry;
   const fail = (field: string, value: number): FormatError =>
     new FormatError(`the ${field} is impossible: ${value}`, offset, field);

@@ -1,0 +1,149 @@
+import { type Finding, FormatError } from "../../core/errors.ts";
+import { formatBytes, formatCount, plural } from "../../core/units.ts";
+import type { ZlibService } from "../../core/zlib.ts";
+import { ChunkReader } from "../ewf/ewf_chunk_reader.ts";
+import type { SegmentFiles } from "../ewf/ewf_segments.ts";
+import type { EwfGeometry } from "../ewf/ewf_volume.ts";
+import { type ChunkGroup, Ewf2ChunkIndex } from "./ewf2_chunk_index.ts";
+
+/** What measuring needs. */
+export interface MeasureOptions {
+  readonly files: SegmentFiles;
+  readonly geometry: EwfGeometry;
+  /** The segment that should follow the last one. */
+  readonly missing: string | undefined;
+  readonly zlib: ZlibService | undefined;
+}
+
+/** How large the medium is, and where to read it. */
+export interface MeasuredMedium {
+  /** Bytes. */
+  readonly size: number;
+  readonly chunkBytes: number;
+  readonly reader: ChunkReader;
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * Compares what device information and case data say of the medium with the chunks that
+ * the tables lead to, which are in the order of these.
+ *
+ * @throws {FormatError} when a segment with chunks is missing.
+ */
+export async function measureMedium(
+  groups: readonly ChunkGroup[],
+  options: MeasureOptions,
+): Promise<MeasuredMedium> {
+  const { files, geometry, zlib } = options;
+  const chunkBytes = geometry.chunkSectors * geometry.sectorBytes;
+  const last = groups.at(-1);
+  const tableEnd = last === undefined ? 0 : last.first + last.count;
+  if (!Number.isSafeInteger(tableEnd * chunkBytes)) {
+    throw new FormatError(`the number of chunks is impossible: ${tableEnd}`, 0, "chunk number");
+  }
+  const index = new Ewf2ChunkIndex(files, groups);
+  const reader = new ChunkReader({ files, index, chunkBytes, zlib });
+  const findings = missingFindings(groups, tableEnd, options);
+  const size = await measure(reader, tableEnd, geometry, findings);
+  findings.push(...countFindings(groups, size, options));
+  return { size, chunkBytes, reader, findings };
+}
+
+/** Chunks below this one that a table leads to. */
+function chunksBelow(groups: readonly ChunkGroup[], end: number): number {
+  return groups.reduce(
+    (sum, { first, count }) => sum + Math.max(0, Math.min(first + count, end) - first),
+    0,
+  );
+}
+
+/** Chunks that the image tells of. */
+function expectedChunks({ sectorCount, chunkSectors, chunkCount }: EwfGeometry): number {
+  return sectorCount > 0 ? Math.ceil(sectorCount / chunkSectors) : chunkCount;
+}
+
+/**
+ * Bytes of the medium. The last chunk shows where it ends when that is in the middle of
+ * a sector: of such media libewf counts the whole sectors only.
+ */
+async function measure(
+  reader: ChunkReader,
+  tableEnd: number,
+  { sectorBytes, sectorCount, chunkSectors }: EwfGeometry,
+  findings: Finding[],
+): Promise<number> {
+  const chunkBytes = chunkSectors * sectorBytes;
+  const told = sectorCount * sectorBytes;
+  if (tableEnd === 0) return told;
+  const before = (tableEnd - 1) * chunkBytes;
+  const wanted = told > before ? Math.min(chunkBytes, told - before) : chunkBytes;
+  const [last] = await reader.read(tableEnd - 1, 1, wanted);
+  const isThere = last !== undefined && !("problem" in last);
+  const covered = before + (isThere ? last.length : chunkBytes);
+  if (told === 0 && (!isThere || covered >= sectorBytes)) {
+    const message = "the image does not tell how large the medium is: it was never finished, " +
+      `or is damaged; it holds ${formatBytes(covered)}`;
+    findings.push({ level: "warning", message });
+    return covered;
+  }
+  const extra = covered - told;
+  if (!isThere || extra === 0 || Math.abs(extra) >= sectorBytes) return told;
+  const message = `the medium ends in the middle of a sector: it has ${formatCount(covered)} ` +
+    `bytes, the image counts ${plural(sectorCount, "sector")}`;
+  findings.push({ level: "note", message });
+  return covered;
+}
+
+/**
+ * What a segment that is not there means.
+ *
+ * @throws {FormatError} when chunks are missing behind the last one.
+ */
+function missingFindings(
+  groups: readonly ChunkGroup[],
+  tableEnd: number,
+  { files, missing, geometry }: MeasureOptions,
+): Finding[] {
+  if (missing === undefined) return [];
+  const expected = expectedChunks(geometry);
+  const absent = expected - Math.max(tableEnd, chunksBelow(groups, expected));
+  if (absent > 0) {
+    const bytes = absent * geometry.chunkSectors * geometry.sectorBytes;
+    throw new FormatError(
+      `the image ${files.nameOf(0)} is not whole: ${missing} is missing, and with it ` +
+        `${formatBytes(bytes)} of the medium`,
+      0,
+      "segment",
+      { hint: `put ${missing} and all that follow it beside ${files.nameOf(0)}` },
+    );
+  }
+  const message = `${missing} is missing: the image was never finished, or lost its end`;
+  return [{ level: "warning", message }];
+}
+
+/** Where the image and its tables do not agree. */
+function countFindings(
+  groups: readonly ChunkGroup[],
+  size: number,
+  { files, geometry }: MeasureOptions,
+): Finding[] {
+  const findings: Finding[] = [];
+  const warn = (message: string): void =>
+    void findings.push({ level: "warning", message: `${files.nameOf(0)}: ${message}` });
+  const chunkBytes = geometry.chunkSectors * geometry.sectorBytes;
+  const needed = Math.ceil(size / chunkBytes);
+  const readable = chunksBelow(groups, needed);
+  if (readable < needed) {
+    const bytes = Math.min(size, (needed - readable) * chunkBytes);
+    warn(`${formatBytes(bytes)} of ${formatBytes(size)} cannot be read from the image`);
+  }
+  const count = chunksBelow(groups, Infinity);
+  const { chunkCount } = geometry;
+  if (count > needed || (chunkCount > 0 && chunkCount !== needed)) {
+    warn(
+      `the image tells of ${plural(chunkCount, "chunk")}, its tables of ` +
+        `${formatCount(count)}, and the medium has ${formatCount(needed)}`,
+    );
+  }
+  return findings;
+}
