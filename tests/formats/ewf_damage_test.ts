@@ -1,13 +1,14 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { DamageTolerantSource } from "../../src/blocks/damage_tolerant.ts";
 import type { Bytes } from "../../src/core/block.ts";
-import { DamageError, ImagingError } from "../../src/core/errors.ts";
+import { DamageError } from "../../src/core/errors.ts";
 import { endOf, gapsBetween, type Range } from "../../src/core/range.ts";
 import type { OpenedImage } from "../../src/formats/image_format.ts";
 import { assertBytes, patternBytes } from "../support/pattern.ts";
 import { TemporaryFolder } from "../support/temporary.ts";
 import { needs } from "../support/tools.ts";
 import { seededNumbers } from "../volumes/image_tools.ts";
+import { type Outcome, outcomeOf, shownBeside } from "./damage_outcomes.ts";
 import {
   acquire,
   type ImageFiles,
@@ -38,47 +39,6 @@ async function smallImage(bytes: Bytes, format = "encase6"): Promise<Bytes> {
   return onlyFile(await acquire(folder, bytes, { format, args }));
 }
 
-/** What a person learns of an image beside its bytes. */
-function shownBeside({ metadata, evidence, digests, unreadable }: OpenedImage): string {
-  return JSON.stringify({ metadata, evidence, digests, unreadable });
-}
-
-/** How damage showed itself; "same" where nothing that is shown has changed. */
-type Outcome = "error" | "finding" | "damage" | "same";
-
-/**
- * Opens a damaged image and reads all of it. Never may a byte be shown that is wrong, but
- * where a complaint names it.
- */
-async function outcomeOf(
-  files: ImageFiles,
-  bytes: Bytes,
-  beside: string,
-  what: string,
-): Promise<Outcome> {
-  let image;
-  try {
-    image = await openFiles(files);
-  } catch (error) {
-    if (!(error instanceof ImagingError)) throw new Error(what, { cause: error });
-    assert(error.kind === "corrupt", what);
-    return "error";
-  }
-  const tolerant = new DamageTolerantSource(image.media);
-  const shown = new Uint8Array(Math.min(tolerant.size, bytes.length));
-  await tolerant.readAt(0, shown);
-  const right = gapsBetween({ offset: 0, length: shown.length }, tolerant.damaged);
-  for (const { offset, length } of right) {
-    const expected = bytes.subarray(offset, offset + length);
-    assertBytes(shown.subarray(offset, offset + length), expected, what);
-  }
-  if (image.findings.some(({ level }) => level === "warning")) return "finding";
-  if (tolerant.damaged.length > 0) return "damage";
-  assertEquals(image.media.size, bytes.length, what);
-  assertEquals(shownBeside(image), beside, what);
-  return "same";
-}
-
 /**
  * Changes each byte of the file in turn. Answers those whose change nobody can see: all
  * that is shown stays the same.
@@ -102,7 +62,7 @@ async function unseenChanges(file: Bytes, bytes: Bytes, name: string): Promise<n
     const copy = file.slice();
     // One bit, or all of them.
     copy[at] = (copy[at] ?? 0) ^ (next(3) === 0 ? 0xff : 1 << next(8));
-    const outcome = await outcomeOf(imageOf(copy, name), bytes, beside, `byte ${at}`);
+    const outcome = await outcomeOf(imageOf(copy, name), { bytes, beside }, `byte ${at}`);
     outcomes[outcome]++;
     if (outcome === "same") unseen.push(at);
   }
@@ -161,10 +121,10 @@ for (const format of ["encase6", "encase1", "smart"]) {
     async fn(): Promise<void> {
       const bytes = content();
       const file = await smallImage(bytes, format);
-      const beside = "";
+      const expected = { bytes, beside: "" };
       for (let cut = 0; cut < file.length; cut++) {
         const files = imageOf(file.slice(0, cut), "card.E01");
-        const outcome = await outcomeOf(files, bytes, beside, `cut to ${cut}`);
+        const outcome = await outcomeOf(files, expected, `cut to ${cut}`);
         assert(outcome === "error" || outcome === "finding", `cut to ${cut}: ${outcome}`);
       }
     },
