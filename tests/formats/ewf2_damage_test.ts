@@ -13,13 +13,14 @@ import {
   DESCRIPTOR_BYTES,
   group,
   openFiles2,
+  openFolder2,
   plainChunk,
   section,
   segmentOf,
   serialized,
 } from "./ewf2_images.ts";
 import { CONTENTS, sampleFiles, type SampleName } from "./ewf2_samples.ts";
-import { imageOf, onlyFile, readAll } from "./ewf_images.ts";
+import { imageOf, MemoryFolder, onlyFile, readAll } from "./ewf_images.ts";
 
 const NAMES = ["every", "plain", "sectors4096", "oneSector", "emptyBlock", "odd"] as const;
 const MORE_NAMES = [...NAMES, "optical", "errors"] as const;
@@ -241,4 +242,21 @@ Deno.test("the search is not led astray by an image within the image", async () 
   assertEquals(warnings.length, 1, warnings.join());
   assertEquals(damaged, []);
   assertBytes(shown, content);
+});
+
+Deno.test("a search through many sections reads each place a few times only", async () => {
+  const chunks = Array.from(
+    { length: 200 },
+    (_, index) => group(index, [plainChunk(patternBytes(8192, { offset: index * 8192 }))]),
+  ).flat();
+  const file = segmentOf([
+    section(0x01, serialized({ ts: 3200, bp: 512, ph: 1 })),
+    section(0x02, serialized({ tb: 200, sb: 16 })),
+    ...chunks,
+    section(0x0f),
+  ]);
+  const folder = new MemoryFolder(imageOf(file.slice(0, -1), "card.Ex01"));
+  const { media } = await openFolder2(folder);
+  assert(folder.readBytes < 8 * file.length, `${folder.readBytes} of ${file.length}`);
+  assertBytes(await readAll(media), patternBytes(200 * 8192));
 });

@@ -3,7 +3,10 @@ import type { ProbeInput, ProbeScore } from "../../core/block.ts";
 import { hasAscii } from "../../core/bytes.ts";
 import { hasEwfSignature } from "./ewf_sections.ts";
 
-/** What else EnCase and FTK Imager write under like names, by its first bytes; .Ex01 is in `../ewf2.ts`. */
+/**
+ * What else EnCase and FTK Imager write under like names, by its first bytes. Version 2 of
+ * EWF (.Ex01) is a format of its own, in `../ewf2.ts`.
+ */
 const RELATIVES: ReadonlyMap<string, string> = new Map([
   ["LVF\x09\x0d\x0a", "logical evidence (.L01)"],
   ["LEF2\x0d\x0a", "logical evidence, version 2 (.Lx01)"],

@@ -4,6 +4,8 @@
  */
 import { type Finding, FormatError } from "../../core/errors.ts";
 import { formatCount, plural } from "../../core/units.ts";
+import { firstSegmentName, segmentName } from "./ewf_names.ts";
+import type { SegmentScheme } from "./ewf_open_segments.ts";
 import {
   DESCRIPTOR_BYTES,
   FILE_HEADER_BYTES,
@@ -14,8 +16,6 @@ import {
   parseFileHeader,
   type SectionDescriptor,
 } from "./ewf_sections.ts";
-import { firstSegmentName, segmentName } from "./ewf_names.ts";
-import type { SegmentScheme } from "./ewf_open_segments.ts";
 import type { SegmentFiles } from "./ewf_segments.ts";
 
 /** Sections of a whole image: enough for 47 TiB in the smallest tables. */

@@ -19,7 +19,8 @@ import {
 /** Descriptors should lie at multiples of 16; those of libewf lie at multiples of 8, too. */
 const STEP_BYTES = 4;
 
-/** So much is read in one go. */
+/** So much is read in one go: little at first, since many sections are short. */
+const FIRST_WINDOW_BYTES = 4096;
 const WINDOW_BYTES = 1024 * 1024;
 
 /** A section that is longer is not found: 65534 chunks of 128 KiB, twice. */
@@ -82,14 +83,11 @@ async function nextDescriptor(
 ): Promise<{ readonly at: number; readonly descriptor: SectionDescriptor } | undefined> {
   const { start, end } = expected;
   const last = Math.min(end, start + MAX_SECTION_BYTES) - DESCRIPTOR_BYTES;
-  for (let at = start; at <= last; at += WINDOW_BYTES) {
-    const bytes = await files.read(segment, at, WINDOW_BYTES + DESCRIPTOR_BYTES - STEP_BYTES);
+  let window = FIRST_WINDOW_BYTES;
+  for (let at = start; at <= last; at += window, window = Math.min(window * 2, WINDOW_BYTES)) {
+    const bytes = await files.read(segment, at, window + DESCRIPTOR_BYTES - STEP_BYTES);
     const view = viewOf(bytes);
-    const stop = Math.min(
-      WINDOW_BYTES - STEP_BYTES,
-      bytes.length - DESCRIPTOR_BYTES,
-      last - at,
-    );
+    const stop = Math.min(window - STEP_BYTES, bytes.length - DESCRIPTOR_BYTES, last - at);
     for (let i = 0; i <= stop; i += STEP_BYTES) {
       if (view.getUint32(i + 24, true) !== DESCRIPTOR_BYTES) continue;
       const descriptor = fitting(bytes.subarray(i, i + DESCRIPTOR_BYTES), at + i, expected);
