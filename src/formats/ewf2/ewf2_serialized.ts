@@ -36,7 +36,7 @@ export function parseAttributes(
   const tags = tagLine.split("\t");
   const values = valueLine.split("\t");
   // A tab within a text would put all behind it in the wrong place.
-  if (tags.length !== values.length) {
+  if (values.length > tags.length) {
     throw fail(`has ${values.length} values for ${tags.length} tags`);
   }
   const attributes = new Map<string, string>();
