@@ -11,6 +11,7 @@ import { seededNumbers } from "../volumes/image_tools.ts";
 import { type Expected, type Outcome, outcomeOf, shownBeside } from "./damage_outcomes.ts";
 import {
   DESCRIPTOR_BYTES,
+  descriptorOf,
   group,
   openFiles2,
   openFolder2,
@@ -244,15 +245,21 @@ Deno.test("the search is not led astray by an image within the image", async () 
   const inner = onlyFile(sampleFiles("plain"));
   const content = patternBytes(4 * 8192);
   for (const at of [0, 512, 4096]) content.set(inner.subarray(0, 10_240), at);
-  const chunks = [0, 1, 2, 3].map((index) =>
-    plainChunk(content.subarray(index * 8192, (index + 1) * 8192))
-  );
-  const file = segmentOf([
-    section(0x01, serialized({ ts: 64, bp: 512, ph: 1 })),
-    section(0x02, serialized({ tb: 4, sb: 16 })),
-    ...group(0, chunks),
-    section(0x0f),
-  ]);
+  const made = (): Bytes => {
+    const chunks = [0, 1, 2, 3].map((index) =>
+      plainChunk(content.subarray(index * 8192, (index + 1) * 8192))
+    );
+    return segmentOf([
+      section(0x01, serialized({ ts: 64, bp: 512, ph: 1 })),
+      section(0x02, serialized({ tb: 4, sb: 16 })),
+      ...group(0, chunks),
+      section(0x0f),
+    ]);
+  };
+  // And one descriptor that even names the right one before it, but not how much lies between.
+  const table = section(0x04, new Uint8Array(64));
+  content.set(descriptorOf(table, table.data(0), descriptorAt(made(), 0x02)), 20_000);
+  const file = made();
   assertEquals((await tolerantly(file)).warnings, []);
   const { shown, damaged, warnings } = await tolerantly(file.slice(0, -10));
   assertEquals(warnings.length, 1, warnings.join());

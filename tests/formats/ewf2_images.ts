@@ -86,7 +86,12 @@ export function segmentOf(
   return new Uint8Array(Buffer.concat(parts));
 }
 
-function descriptorOf(each: CraftedSection, data: Uint8Array, previous: number): Bytes {
+/** What stands behind the data of a section. */
+export function descriptorOf(
+  each: CraftedSection,
+  data: Uint8Array,
+  previous: number,
+): Bytes {
   const bytes = new Uint8Array(DESCRIPTOR_BYTES);
   const view = viewOf(bytes);
   const flags = each.flags ?? 0;
