@@ -26,6 +26,7 @@ import { CONTENTS, sampleFiles } from "../formats/ewf2_samples.ts";
 import { MemoryFolder, onlyFile } from "../formats/ewf_images.ts";
 import { patternBytes } from "../support/pattern.ts";
 import { seededNumbers } from "../volumes/image_tools.ts";
+import { breathe } from "./breathe.ts";
 
 /** A round takes about a millisecond. `SECTORSHOT_FUZZ=1000000` for a night. */
 const ROUNDS = Number(Deno.env.get("SECTORSHOT_FUZZ") ?? 2500);
@@ -261,14 +262,6 @@ Deno.test("whatever is changed in an .Ex01 of libewf, no wrong byte is shown as 
   }
   assertOften(counts, ROUNDS);
 });
-
-/**
- * Lets the runtime free what failed calls of zlib hold: it does so between tasks only, and a
- * million of them would take all memory.
- */
-async function breathe(round: number): Promise<void> {
-  if (round % 100 === 0) await new Promise((resolve) => setTimeout(resolve));
-}
 
 function fail(): never {
   throw new Error("There is no sample");

@@ -18,6 +18,7 @@ import { formatSmartVolume, formatVolume } from "../../src/formats/ewf/ewf_volum
 import { MemoryFolder, openFolder } from "../formats/ewf_images.ts";
 import { patternBytes } from "../support/pattern.ts";
 import { seededNumbers } from "../volumes/image_tools.ts";
+import { breathe } from "./breathe.ts";
 
 /** A round takes about a millisecond. `SECTORSHOT_FUZZ=1000000` for a night. */
 const ROUNDS = Number(Deno.env.get("SECTORSHOT_FUZZ") ?? 2500);
@@ -176,6 +177,7 @@ Deno.test("whatever an EWF image holds, it is read, damaged, or an ImagingError"
   const next = seededNumbers(96);
   const counts = { refused: 0, damaged: 0, read: 0, whole: 0 };
   for (let round = 0; round < ROUNDS; round++) {
+    await breathe(round);
     const shape = {
       isSmart: next(4) === 0,
       segments: Array.from(
