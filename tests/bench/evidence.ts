@@ -19,7 +19,15 @@ import { LoopDevice } from "../support/loop_device.ts";
 import { CLI, run, shell, tryRun } from "../support/run_cli.ts";
 import { Mounted, TemporaryFolder } from "../support/temporary.ts";
 import { makeBenchDisk } from "./bench_data.ts";
-import { digestProgram, median, packProgram, programSeconds } from "./limits.ts";
+import {
+  digestProgram,
+  median,
+  medianSeconds,
+  packProgram,
+  programSeconds,
+  runWords,
+  withPrograms,
+} from "./limits.ts";
 
 /** A program and its arguments. */
 type Words = readonly string[];
@@ -173,7 +181,7 @@ async function sizeOf(folder: string): Promise<number> {
 }
 
 function print(...cells: readonly string[]): void {
-  const widths = [38, 12, 12, 8, 8, 8];
+  const widths = [42, 12, 12, 8, 8, 8];
   console.log(cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(" ").trimEnd());
 }
 
@@ -217,27 +225,37 @@ async function startingSeconds(places: Places, runs: number): Promise<number> {
   const small = `${places.content}.small`;
   await shell('head -c "$1" "$2" > "$3"', String(SMALL_BYTES), places.content, small);
   const words = sectorshot("read", small, `${places.ours}/image.E01`, "--hash", "md5");
-  const times: number[] = [];
-  for (let i = -1; i < runs; i++) {
-    const seconds = await time(places, words);
-    if (i >= 0) times.push(seconds);
-  }
+  const seconds = await togetherSeconds(places, [words], runs);
   await Deno.remove(small);
-  return median(times);
+  return seconds;
 }
 
-/** Seconds in which the bytes get from the device into a file. */
-async function copyingSeconds(places: Places, runs: number): Promise<number> {
-  const copy: Words = [
-    ...["dd", `if=${places.device}`, `of=${places.theirs}/copy.img`],
-    ...["bs=4M", "iflag=direct", "status=none"],
+/** Gets the bytes from the device into a file. */
+function copyWords({ device, theirs }: Places): Words {
+  return [
+    "dd",
+    `if=${device}`,
+    `of=${theirs}/copy.img`,
+    "bs=4M",
+    "iflag=direct",
+    "status=none",
   ];
-  const times: number[] = [];
-  for (let i = -1; i < runs; i++) {
-    const seconds = await time(places, copy);
-    if (i >= 0) times.push(seconds);
-  }
-  return median(times);
+}
+
+/** Seconds in which all of this is done, at the same time. */
+async function togetherSeconds(
+  places: Places,
+  jobs: readonly Words[],
+  runs: number,
+): Promise<number> {
+  return await medianSeconds(
+    runs,
+    () => Promise.all(jobs.map((words) => runWords([...ON_TWO_CORES, ...words]))),
+    async () => {
+      await empty(places);
+      await run("sync", []);
+    },
+  );
 }
 
 /**
@@ -250,13 +268,19 @@ async function printLimits(places: Places, size: number, runs: number): Promise<
   const start = await startingSeconds(places, runs);
   const md5 = await programSeconds(digestProgram("md5", size), runs);
   const sha256 = await programSeconds(digestProgram("sha256", size), runs);
-  const copying = await copyingSeconds(places, runs);
+  const copying = await togetherSeconds(places, [copyWords(places)], runs);
+  const digests = ["md5", "sha256"].map((name) => digestProgram(name, size));
+  const together = await withPrograms(
+    digests,
+    (commands) => togetherSeconds(places, [...commands, copyWords(places)], runs),
+  );
   row(`starting, and ${SMALL_BYTES} bytes`, start);
   row("MD5 alone, in memory", md5);
   row("SHA-256 alone, in memory", sha256);
   row("dd to a file", copying);
   row("none, verify: starting and MD5", start + md5);
   row("none: all of it on two cores", start + (md5 + sha256 + copying) / 2);
+  row("none: MD5, SHA-256 and dd at once", together);
   for (const [name, level] of [["fast", 1], ["best", 9]] as const) {
     const packing = await programSeconds(packProgram(places.content, level), runs);
     row(`packing alone, ${name}`, packing);

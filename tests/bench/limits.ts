@@ -40,19 +40,47 @@ export function packProgram(path: string, level: number): string {
 
 /** Median of the seconds that a program takes, from start to end; the first is not counted. */
 export async function programSeconds(program: string, runs: number): Promise<number> {
-  const path = await Deno.makeTempFile({ suffix: ".ts" });
+  return await withPrograms([program], async ([words = []]) => {
+    return await medianSeconds(runs, () => runWords(words));
+  });
+}
+
+/** Does something with commands that run these programs. */
+export async function withPrograms<Result>(
+  programs: readonly string[],
+  use: (commands: readonly (readonly string[])[]) => Promise<Result>,
+): Promise<Result> {
+  const folder = await Deno.makeTempDir();
   try {
-    await Deno.writeTextFile(path, program);
-    const times: number[] = [];
-    for (let i = -1; i < runs; i++) {
-      const start = performance.now();
-      await run(Deno.execPath(), [
-        ...["run", "--quiet", "--config", CONFIG, "--allow-read", "--allow-ffi", path],
-      ]);
-      if (i >= 0) times.push((performance.now() - start) / 1000);
-    }
-    return median(times);
+    const commands = await Promise.all(programs.map(async (program, index) => {
+      const path = `${folder}/${index}.ts`;
+      await Deno.writeTextFile(path, program);
+      const flags = ["--quiet", "--config", CONFIG, "--allow-read", "--allow-ffi"];
+      return [Deno.execPath(), "run", ...flags, path];
+    }));
+    return await use(commands);
   } finally {
-    await Deno.remove(path);
+    await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** Median of the seconds that something takes; the first is not counted. */
+export async function medianSeconds(
+  runs: number,
+  work: () => Promise<unknown>,
+  prepare: () => Promise<unknown> = () => Promise.resolve(),
+): Promise<number> {
+  const times: number[] = [];
+  for (let i = -1; i < runs; i++) {
+    await prepare();
+    const start = performance.now();
+    await work();
+    if (i >= 0) times.push((performance.now() - start) / 1000);
+  }
+  return median(times);
+}
+
+/** Runs a program with its arguments. */
+export async function runWords([program = "", ...args]: readonly string[]): Promise<void> {
+  await run(program, args);
 }
