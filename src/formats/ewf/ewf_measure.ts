@@ -1,9 +1,10 @@
-import { type Finding, FormatError } from "../../core/errors.ts";
+import type { Finding } from "../../core/errors.ts";
 import { formatBytes, formatCount, plural } from "../../core/units.ts";
 import type { ZlibService } from "../../core/zlib.ts";
 import type { ChunkGroup } from "./ewf_chunk_groups.ts";
 import { ChunkIndex } from "./ewf_chunk_index.ts";
 import { ChunkReader } from "./ewf_chunk_reader.ts";
+import { mediumSize, missingFindings } from "./ewf_medium_size.ts";
 import type { SegmentFiles } from "./ewf_segments.ts";
 import type { EwfGeometry } from "./ewf_volume.ts";
 
@@ -43,10 +44,10 @@ export async function measureMedium(
   const expected = geometry.chunkCount > 0
     ? geometry.chunkCount
     : Math.ceil(geometry.sectorCount / geometry.chunkSectors);
-  const findings = missingFindings(groups, expected, options);
+  const findings = missingFindings(expected - chunksIn(groups), options);
   const counted = countGroups(groups, expected);
   const count = chunksIn(counted);
-  const size = await measure(counted, options, findings);
+  const size = await mediumSize(readerOf(counted, options), count, geometry, findings);
   const missing = Math.ceil(size / chunkBytes) - count;
   if (missing > 0) {
     const segment = undefined;
@@ -85,68 +86,6 @@ function countGroups(groups: readonly ChunkGroup[], expected: number): CountedGr
   const left = Math.max(0, expected - chunksIn(used));
   return used.map((group) => ({ ...group, count: group.count ?? left }))
     .filter(({ count }) => count > 0);
-}
-
-/**
- * Bytes of the medium. The last chunk shows where it ends when that is in the middle of
- * a sector: of such media libewf counts the whole sectors only.
- */
-async function measure(
-  groups: readonly CountedGroup[],
-  options: MeasureOptions,
-  findings: Finding[],
-): Promise<number> {
-  const { sectorBytes, sectorCount, chunkSectors } = options.geometry;
-  const chunkBytes = chunkSectors * sectorBytes;
-  const told = sectorCount * sectorBytes;
-  const count = chunksIn(groups);
-  if (count === 0) return told;
-  const before = (count - 1) * chunkBytes;
-  const wanted = told > before ? Math.min(chunkBytes, told - before) : chunkBytes;
-  const [last] = await readerOf(groups, options).read(count - 1, 1, wanted);
-  const isThere = last !== undefined && !("problem" in last);
-  const covered = before + (isThere ? last.length : chunkBytes);
-  if (!Number.isSafeInteger(covered)) {
-    throw new FormatError(`the number of chunks is impossible: ${count}`, 0, "chunk count");
-  }
-  if (told === 0 && (!isThere || covered >= sectorBytes)) {
-    const message = "the image does not tell how large the medium is: it was never finished, " +
-      `or is damaged; it holds ${formatBytes(covered)}`;
-    findings.push({ level: "warning", message });
-    return covered;
-  }
-  const extra = covered - told;
-  if (!isThere || extra === 0 || Math.abs(extra) >= sectorBytes) return told;
-  const message = `the medium ends in the middle of a sector: it has ${formatCount(covered)} ` +
-    `bytes, the image counts ${plural(sectorCount, "sector")}`;
-  findings.push({ level: "note", message });
-  return covered;
-}
-
-/**
- * What a segment that is not there means.
- *
- * @throws {FormatError} when chunks are missing.
- */
-function missingFindings(
-  groups: readonly ChunkGroup[],
-  expected: number,
-  { files, missing, geometry }: MeasureOptions,
-): Finding[] {
-  if (missing === undefined) return [];
-  const known = chunksIn(groups);
-  if (known < expected) {
-    const bytes = (expected - known) * geometry.chunkSectors * geometry.sectorBytes;
-    throw new FormatError(
-      `the image ${files.nameOf(0)} is not whole: ${missing} is missing, and with it ` +
-        `${formatBytes(bytes)} of the medium`,
-      0,
-      "segment",
-      { hint: `put ${missing} and all that follow it beside ${files.nameOf(0)}` },
-    );
-  }
-  const message = `${missing} is missing: the image was never finished, or lost its end`;
-  return [{ level: "warning", message }];
 }
 
 /** Where volume and chunks do not agree. */

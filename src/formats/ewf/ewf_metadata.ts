@@ -7,6 +7,7 @@ import { formatBytes, formatCount, plural } from "../../core/units.ts";
 import type { Evidence } from "../image_format.ts";
 import type { EwfContents } from "./ewf_contents.ts";
 import type { FoundVolume } from "./ewf_find_volume.ts";
+import { chunkText, present, type Row, sessionText } from "./ewf_rows.ts";
 import { contentOf, type HeaderContent, type HeaderText } from "./ewf_header.ts";
 import {
   type EwfVolume,
@@ -19,8 +20,6 @@ import {
   MEDIA_OPTICAL,
   MEDIA_REMOVABLE,
 } from "./ewf_volume.ts";
-
-type Row = readonly [name: string, value: string];
 
 const MEDIA_TYPES: ReadonlyMap<number, string> = new Map([
   [MEDIA_REMOVABLE, "removable disk"],
@@ -78,13 +77,13 @@ export function metadataRows(
   return [
     ["layout", layoutTitle(contents, volume)],
     ...present("compression", compressionOf(volume.details, headers)),
-    ["chunk size", chunkText(volume)],
+    ["chunk size", chunkText(volume.geometry)],
     ["sector size", formatBytes(volume.geometry.sectorBytes)],
     ["sectors", formatCount(volume.geometry.sectorCount)],
     ...volumeRows(volume.details),
     ["segments", formatCount(segments)],
     ...headerRows(headers),
-    ...present("tracks", sessionText(contents)),
+    ...present("tracks", sessionText(contents.sessions)),
   ];
 }
 
@@ -128,11 +127,6 @@ function compressionOf(
   return COMPRESSION_LEVELS[compressionLevel];
 }
 
-function chunkText({ geometry }: FoundVolume): string {
-  const { chunkSectors, sectorBytes } = geometry;
-  return `${formatBytes(chunkSectors * sectorBytes)} (${plural(chunkSectors, "sector")})`;
-}
-
 function volumeRows(details: EwfVolume | undefined): Row[] {
   if (details === undefined) return [];
   const { mediaType, mediaFlags, errorGranularity, setIdentifier } = details;
@@ -168,17 +162,4 @@ function headerRows(headers: HeaderContent): Row[] {
     ...present("process", headers.processId === "0" ? undefined : headers.processId),
     ...present("extents", headers.extents === "0" ? undefined : headers.extents),
   ];
-}
-
-function sessionText({ sessions }: EwfContents): string {
-  return sessions.map(({ first, isAudio }) =>
-    `${isAudio ? "audio" : "data"} from sector ${formatCount(first)}`
-  ).join(", ");
-}
-
-/** A row, where there is a value. */
-function present(name: string, value: string | number | false | undefined): Row[] {
-  return value === undefined || value === false || value === "" || value === 0
-    ? []
-    : [[name, `${value}`]];
 }

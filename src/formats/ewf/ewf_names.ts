@@ -37,12 +37,18 @@ export function segmentName(firstName: string, number: number): string | undefin
   const [, stem = "", letter = ""] = match;
   if (number <= NUMBERED) return stem + letter + number.toString().padStart(2, "0");
   const isLower = letter === letter.toLowerCase();
-  const zero = (isLower ? "a" : "A").charCodeAt(0);
-  const index = number - NUMBERED - 1;
-  return stem + String.fromCharCode(
-    letter.charCodeAt(0) + Math.floor(index / LETTERS ** 2),
-    zero + Math.floor(index / LETTERS) % LETTERS,
-    zero + index % LETTERS,
+  return stem + lettersOf(letter, number - NUMBERED - 1, isLower ? "a" : "A");
+}
+
+/**
+ * The last three letters of a name: `first` and twice `zero` is the number 0, then come AB,
+ * AC and so on; behind ZZ the letter that follows `first`.
+ */
+export function lettersOf(first: string, number: number, zero: "a" | "A"): string {
+  return String.fromCharCode(
+    first.charCodeAt(0) + Math.floor(number / LETTERS ** 2),
+    zero.charCodeAt(0) + Math.floor(number / LETTERS) % LETTERS,
+    zero.charCodeAt(0) + number % LETTERS,
   );
 }
 

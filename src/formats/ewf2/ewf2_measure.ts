@@ -1,7 +1,8 @@
-import { type Finding, FormatError } from "../../core/errors.ts";
+import type { Finding } from "../../core/errors.ts";
 import { formatBytes, formatCount, plural } from "../../core/units.ts";
 import type { ZlibService } from "../../core/zlib.ts";
 import { ChunkReader } from "../ewf/ewf_chunk_reader.ts";
+import { mediumSize, missingFindings } from "../ewf/ewf_medium_size.ts";
 import type { SegmentFiles } from "../ewf/ewf_segments.ts";
 import type { EwfGeometry } from "../ewf/ewf_volume.ts";
 import { type ChunkGroup, Ewf2ChunkIndex } from "./ewf2_chunk_index.ts";
@@ -38,13 +39,12 @@ export async function measureMedium(
   const chunkBytes = geometry.chunkSectors * geometry.sectorBytes;
   const last = groups.at(-1);
   const tableEnd = last === undefined ? 0 : last.first + last.count;
-  if (!Number.isSafeInteger(tableEnd * chunkBytes)) {
-    throw new FormatError(`the number of chunks is impossible: ${tableEnd}`, 0, "chunk number");
-  }
   const index = new Ewf2ChunkIndex(files, groups);
   const reader = new ChunkReader({ files, index, chunkBytes, zlib });
-  const findings = missingFindings(groups, tableEnd, options);
-  const size = await measure(reader, tableEnd, geometry, findings);
+  const expected = expectedChunks(geometry);
+  const absent = expected - Math.max(tableEnd, chunksBelow(groups, expected));
+  const findings = missingFindings(absent, options);
+  const size = await mediumSize(reader, tableEnd, geometry, findings);
   findings.push(...countFindings(groups, size, options));
   return { size, chunkBytes, reader, findings };
 }
@@ -60,65 +60,6 @@ function chunksBelow(groups: readonly ChunkGroup[], end: number): number {
 /** Chunks that the image tells of. */
 function expectedChunks({ sectorCount, chunkSectors, chunkCount }: EwfGeometry): number {
   return sectorCount > 0 ? Math.ceil(sectorCount / chunkSectors) : chunkCount;
-}
-
-/**
- * Bytes of the medium. The last chunk shows where it ends when that is in the middle of
- * a sector: of such media libewf counts the whole sectors only.
- */
-async function measure(
-  reader: ChunkReader,
-  tableEnd: number,
-  { sectorBytes, sectorCount, chunkSectors }: EwfGeometry,
-  findings: Finding[],
-): Promise<number> {
-  const chunkBytes = chunkSectors * sectorBytes;
-  const told = sectorCount * sectorBytes;
-  if (tableEnd === 0) return told;
-  const before = (tableEnd - 1) * chunkBytes;
-  const wanted = told > before ? Math.min(chunkBytes, told - before) : chunkBytes;
-  const [last] = await reader.read(tableEnd - 1, 1, wanted);
-  const isThere = last !== undefined && !("problem" in last);
-  const covered = before + (isThere ? last.length : chunkBytes);
-  if (told === 0 && (!isThere || covered >= sectorBytes)) {
-    const message = "the image does not tell how large the medium is: it was never finished, " +
-      `or is damaged; it holds ${formatBytes(covered)}`;
-    findings.push({ level: "warning", message });
-    return covered;
-  }
-  const extra = covered - told;
-  if (!isThere || extra === 0 || Math.abs(extra) >= sectorBytes) return told;
-  const message = `the medium ends in the middle of a sector: it has ${formatCount(covered)} ` +
-    `bytes, the image counts ${plural(sectorCount, "sector")}`;
-  findings.push({ level: "note", message });
-  return covered;
-}
-
-/**
- * What a segment that is not there means.
- *
- * @throws {FormatError} when chunks are missing behind the last one.
- */
-function missingFindings(
-  groups: readonly ChunkGroup[],
-  tableEnd: number,
-  { files, missing, geometry }: MeasureOptions,
-): Finding[] {
-  if (missing === undefined) return [];
-  const expected = expectedChunks(geometry);
-  const absent = expected - Math.max(tableEnd, chunksBelow(groups, expected));
-  if (absent > 0) {
-    const bytes = absent * geometry.chunkSectors * geometry.sectorBytes;
-    throw new FormatError(
-      `the image ${files.nameOf(0)} is not whole: ${missing} is missing, and with it ` +
-        `${formatBytes(bytes)} of the medium`,
-      0,
-      "segment",
-      { hint: `put ${missing} and all that follow it beside ${files.nameOf(0)}` },
-    );
-  }
-  const message = `${missing} is missing: the image was never finished, or lost its end`;
-  return [{ level: "warning", message }];
 }
 
 /** Where the image and its tables do not agree. */

@@ -4,12 +4,11 @@
  */
 import { guidText } from "../../core/bytes.ts";
 import { formatBytes, formatCount, plural } from "../../core/units.ts";
+import { chunkText, present, type Row, sessionText } from "../ewf/ewf_rows.ts";
 import type { EwfGeometry } from "../ewf/ewf_volume.ts";
 import type { Evidence } from "../image_format.ts";
 import type { Ewf2Contents } from "./ewf2_contents.ts";
 import type { Ewf2Case, Ewf2Device } from "./ewf2_geometry.ts";
-
-type Row = readonly [name: string, value: string];
 
 const DRIVE_TYPES: ReadonlyMap<string, string> = new Map([
   ["a", "RAM disk"],
@@ -58,16 +57,13 @@ export function evidenceOf(device: Ewf2Device, data: Ewf2Case): Evidence {
 export function metadataRows(described: Ewf2Described): Row[] {
   const { device, geometry, contents, setIdentifier, segments } = described;
   const { errorGranularity, writeBlocker } = described.case;
-  const { chunkSectors, sectorBytes, sectorCount } = geometry;
+  const { sectorBytes, sectorCount } = geometry;
   const { driveType, isPhysical } = device;
   const blocker = writeBlocker && (WRITE_BLOCKERS.get(writeBlocker) ?? `${writeBlocker}`);
   return [
     ["layout", "EWF version 2.1"],
     ["compression", "zlib"],
-    [
-      "chunk size",
-      `${formatBytes(chunkSectors * sectorBytes)} (${plural(chunkSectors, "sector")})`,
-    ],
+    ["chunk size", chunkText(geometry)],
     ["sector size", formatBytes(sectorBytes)],
     ["sectors", formatCount(sectorCount)],
     ...present("media type", driveType && (DRIVE_TYPES.get(driveType) ?? driveType)),
@@ -109,16 +105,8 @@ function deviceRows(device: Ewf2Device): Row[] {
 }
 
 function contentsRows({ filledBytes, sessions }: Ewf2Contents): Row[] {
-  const tracks = sessions.map(({ first, isAudio }) =>
-    `${isAudio ? "audio" : "data"} from sector ${formatCount(first)}`
-  );
   return [
     ...present("filled by patterns", filledBytes && `${formatCount(filledBytes)} bytes`),
-    ...present("tracks", tracks.join(", ")),
+    ...present("tracks", sessionText(sessions)),
   ];
-}
-
-/** A row, where there is a value. */
-function present(name: string, value: string | number | undefined): Row[] {
-  return value === undefined || value === "" || value === 0 ? [] : [[name, `${value}`]];
 }

@@ -2,6 +2,7 @@
  * EWF version 2, section "Segment file extensions",
  * https://github.com/libyal/libewf/blob/main/documentation/Expert%20Witness%20Compression%20Format%202%20(EWF2).asciidoc
  */
+import { lettersOf } from "../ewf/ewf_names.ts";
 
 // card.Ex01 … card.Ex99, card.ExAA … card.ExZZ, card.EyAA … card.EzZZ; also in lower case.
 const FIRST_NAME = /^(.*\.e)(x)01$/i;
@@ -22,13 +23,7 @@ export function segmentName(firstName: string, number: number): string | undefin
   if (match === null || number < 1 || number > LARGEST_NUMBER) return undefined;
   const [, stem = "", letter = ""] = match;
   if (number <= NUMBERED) return stem + letter + number.toString().padStart(2, "0");
-  const zero = (stem.endsWith("e") ? "a" : "A").charCodeAt(0);
-  const index = number - NUMBERED - 1;
-  return stem + String.fromCharCode(
-    letter.charCodeAt(0) + Math.floor(index / LETTERS ** 2),
-    zero + Math.floor(index / LETTERS) % LETTERS,
-    zero + index % LETTERS,
-  );
+  return stem + lettersOf(letter, number - NUMBERED - 1, stem.endsWith("e") ? "a" : "A");
 }
 
 /**
