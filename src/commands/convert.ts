@@ -42,6 +42,7 @@ export const convert: Command = {
   ],
   examples: [
     "sectorshot convert card.E01 card.img",
+    "sectorshot convert card.aff4 card.E01",
     "sectorshot convert card.img card.E01 --case 2026-17 --examiner 'A. Author'",
   ],
   options: [

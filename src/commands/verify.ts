@@ -45,7 +45,7 @@ export const verify: Command = {
     "Without TARGET: reads the image and compares its digests with those that it keeps, that " +
     "lie beside it (IMAGE.sha256, .sha1, .md5, .sha512, .b3, or a list such as SHA256SUMS), " +
     "or with --expect, and its windows with IMAGE.windows. Of containers every part's own " +
-    "checksum is checked, and of AFF4 every hash that it keeps; damaged parts are listed. A " +
+    "checksum is checked, and of AFF4 the hashes that it keeps; damaged parts are listed. A " +
     "packed image (.gz .zst .xz ...) is unpacked on the way, not to the disk; digests beside " +
     "it may be those of the packed file (IMAGE.xz.sha256) or of the image in it " +
     "(IMAGE.sha256).",
