@@ -312,14 +312,11 @@ linuxTest({
     const bad = [{ offset: MIB, length: 512 }];
     await using bench = await Bench.create(bad);
     const startedAt = performance.now();
-    await bench.read(4, "--hash=none");
-    const without = performance.now() - startedAt;
-    for (const end of ["", ".map"]) await Deno.remove(bench.image + end);
-    const againAt = performance.now();
-    await bench.read(4, "--hash=none", "--pause-on-error=0.5");
-    const more = performance.now() - againAt - without;
-    // At least the bad sector itself was asked for, and something around it.
-    assert(more > 700, `only ${more} ms longer`);
+    await bench.read(4, "--hash=none", "--pause-on-error=2");
+    const seconds = (performance.now() - startedAt) / 1000;
+    // At least the bad sector itself was asked for, and something around it. Without a rest
+    // it takes less than a second; on a busy machine perhaps more, but never less than this.
+    assert(seconds >= 4, `only ${seconds} s`);
     assertEquals(await areasInMap(bench.map, "-"), bad);
   },
 });
