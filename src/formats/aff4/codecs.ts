@@ -6,6 +6,7 @@ import { inflateRawSync, inflateSync } from "node:zlib";
 import type { Bytes } from "../../core/block.ts";
 import { unpackLz4 } from "../../core/lz4_block.ts";
 import type { ZlibService } from "../../core/zlib.ts";
+import { inflateOne } from "../pieces/inflate_one.ts";
 import { unpackSnappy } from "./snappy.ts";
 
 /** Unpacks chunks of at most `maxBytes` each; undefined for each that is damaged, or longer. */
@@ -25,7 +26,7 @@ export const STORED: ChunkCodec = { title: "stored", unpack: undefined };
 
 const DEFLATE: ChunkCodec = {
   title: "deflate",
-  unpack: () => eachOf((packed, maxBytes) => inflated(inflateRawSync, packed, maxBytes)),
+  unpack: () => eachOf((packed, maxBytes) => inflateOne(inflateRawSync, packed, maxBytes)),
 };
 
 const SNAPPY: ChunkCodec = { title: "snappy", unpack: () => eachOf(unpackSnappy) };
@@ -37,7 +38,7 @@ const ZLIB: ChunkCodec = {
   title: "zlib",
   unpack: (zlib) =>
     zlib === undefined
-      ? eachOf((packed, maxBytes) => inflated(inflateSync, packed, maxBytes))
+      ? eachOf((packed, maxBytes) => inflateOne(inflateSync, packed, maxBytes))
       : (packed, maxBytes) => zlib.inflate(packed, maxBytes),
 };
 
@@ -61,16 +62,4 @@ function eachOf(
   unpack: (packed: Bytes, maxBytes: number) => Bytes | undefined,
 ): UnpackChunks {
   return (packed, maxBytes) => packed.map((each) => unpack(each, maxBytes));
-}
-
-function inflated(
-  inflate: (packed: Bytes, options: { maxOutputLength: number }) => Uint8Array,
-  packed: Bytes,
-  maxBytes: number,
-): Bytes | undefined {
-  try {
-    return new Uint8Array(inflate(packed, { maxOutputLength: maxBytes }));
-  } catch {
-    return undefined;
-  }
 }

@@ -8,6 +8,7 @@ import { readBytes } from "../../core/bytes.ts";
 import { FormatError } from "../../core/errors.ts";
 import type { Range } from "../../core/range.ts";
 import { printable } from "../../core/text.ts";
+import { inflateOne } from "../pieces/inflate_one.ts";
 import { locateEntry, type ZipArchive, type ZipEntry } from "../zip/directory.ts";
 import { METHOD_DEFLATE, METHOD_STORED } from "../zip/records.ts";
 import { canonicalName } from "./names.ts";
@@ -68,7 +69,7 @@ export class VolumeSegments {
     const content = method === METHOD_STORED
       ? packed
       : method === METHOD_DEFLATE
-      ? inflated(packed, contentBytes)
+      ? inflateOne(inflateRawSync, packed, contentBytes + 1)
       : undefined;
     if (content === undefined) throw this.#error(name, "cannot be unpacked");
     const isWhole = content.length === contentBytes && crc32(content) === entry.crc32;
@@ -106,14 +107,6 @@ function entriesByName(entries: readonly ZipEntry[]): Map<string, ZipEntry | und
     byName.set(name, byName.has(name) ? undefined : entry);
   }
   return byName;
-}
-
-function inflated(packed: Bytes, contentBytes: number): Bytes | undefined {
-  try {
-    return new Uint8Array(inflateRawSync(packed, { maxOutputLength: contentBytes + 1 }));
-  } catch {
-    return undefined;
-  }
 }
 
 /** An error of a container as a whole. */

@@ -1,6 +1,7 @@
 import { inflateSync } from "node:zlib";
 import type { Bytes } from "../../core/block.ts";
 import type { ZlibService } from "../../core/zlib.ts";
+import { inflateOne } from "../pieces/inflate_one.ts";
 
 /**
  * Unpacks zlib streams (RFC 1950) of at most `maxBytes` each: in the threads of `zlib`, or
@@ -15,13 +16,5 @@ export async function inflateAll(
 ): Promise<readonly (Bytes | undefined)[]> {
   if (streams.length === 0) return [];
   if (zlib !== undefined) return await zlib.inflate(streams, maxBytes, places);
-  return streams.map((stream) => inflateOne(stream, maxBytes));
-}
-
-function inflateOne(stream: Bytes, maxBytes: number): Bytes | undefined {
-  try {
-    return new Uint8Array(inflateSync(stream, { maxOutputLength: maxBytes }));
-  } catch {
-    return undefined;
-  }
+  return streams.map((stream) => inflateOne(inflateSync, stream, maxBytes));
 }

@@ -4,28 +4,18 @@ import type { ZlibService } from "../../core/zlib.ts";
 import type { ChunkGroup } from "./ewf_chunk_groups.ts";
 import { ChunkIndex } from "./ewf_chunk_index.ts";
 import { ChunkReader } from "./ewf_chunk_reader.ts";
-import { mediumSize, missingFindings } from "./ewf_medium_size.ts";
-import type { SegmentFiles } from "./ewf_segments.ts";
-import type { EwfGeometry } from "./ewf_volume.ts";
+import {
+  type MeasuredMedium,
+  mediumSize,
+  missingFindings,
+  type MissingSegment,
+} from "./ewf_medium_size.ts";
 
 /** What measuring needs. */
-export interface MeasureOptions {
-  readonly files: SegmentFiles;
-  readonly geometry: EwfGeometry;
+export interface MeasureOptions extends MissingSegment {
   /** Do tables end with a checksum? */
   readonly hasFooter: boolean;
-  /** The segment that should follow the last one. */
-  readonly missing: string | undefined;
   readonly zlib: ZlibService | undefined;
-}
-
-/** How large the medium is, and where to read it. */
-export interface MeasuredMedium {
-  /** Bytes. */
-  readonly size: number;
-  readonly chunkBytes: number;
-  readonly reader: ChunkReader;
-  readonly findings: readonly Finding[];
 }
 
 type CountedGroup = ChunkGroup & { readonly count: number };

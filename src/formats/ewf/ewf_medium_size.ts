@@ -5,6 +5,15 @@ import type { ChunkReader } from "./ewf_chunk_reader.ts";
 import type { SegmentFiles } from "./ewf_segments.ts";
 import type { EwfGeometry } from "./ewf_volume.ts";
 
+/** How large the medium is, and where to read it. */
+export interface MeasuredMedium {
+  /** Bytes. */
+  readonly size: number;
+  readonly chunkBytes: number;
+  readonly reader: ChunkReader;
+  readonly findings: readonly Finding[];
+}
+
 /**
  * Bytes of a medium whose tables lead to `count` chunks. The last one shows where it ends
  * when that is in the middle of a sector: of such media libewf counts the whole sectors only.
@@ -46,7 +55,7 @@ export async function mediumSize(
 export interface MissingSegment {
   readonly files: SegmentFiles;
   readonly geometry: EwfGeometry;
-  /** Its name; undefined where none is missing. */
+  /** The segment that should follow the last one; undefined where none is missing. */
   readonly missing: string | undefined;
 }
 

@@ -2,27 +2,18 @@ import type { Finding } from "../../core/errors.ts";
 import { formatBytes, formatCount, plural } from "../../core/units.ts";
 import type { ZlibService } from "../../core/zlib.ts";
 import { ChunkReader } from "../ewf/ewf_chunk_reader.ts";
-import { mediumSize, missingFindings } from "../ewf/ewf_medium_size.ts";
-import type { SegmentFiles } from "../ewf/ewf_segments.ts";
+import {
+  type MeasuredMedium,
+  mediumSize,
+  missingFindings,
+  type MissingSegment,
+} from "../ewf/ewf_medium_size.ts";
 import type { EwfGeometry } from "../ewf/ewf_volume.ts";
 import { type ChunkGroup, Ewf2ChunkIndex } from "./ewf2_chunk_index.ts";
 
 /** What measuring needs. */
-export interface MeasureOptions {
-  readonly files: SegmentFiles;
-  readonly geometry: EwfGeometry;
-  /** The segment that should follow the last one. */
-  readonly missing: string | undefined;
+export interface MeasureOptions extends MissingSegment {
   readonly zlib: ZlibService | undefined;
-}
-
-/** How large the medium is, and where to read it. */
-export interface MeasuredMedium {
-  /** Bytes. */
-  readonly size: number;
-  readonly chunkBytes: number;
-  readonly reader: ChunkReader;
-  readonly findings: readonly Finding[];
 }
 
 /**
